@@ -1,0 +1,2 @@
+//! The program `flint`.
+fn main() {}
