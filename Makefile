@@ -1,0 +1,71 @@
+# Every step of development and of CI is a target here. `make help` lists them.
+# What has to be on the machine: rustup (rust-toolchain.toml names the rest), Python 3.10 or later, a C compiler for SQLite.
+
+CARGO  ?= cargo
+PYTHON ?= python3
+# How long `make fuzz` runs each of its targets.
+SECONDS ?= 10
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WASM   := dist/flint-auth.wasm
+FLINT  := $(TARGET)/debug/flint
+# The most that the filter may weigh, in bytes: 400 KiB.
+WASM_LIMIT := 409600
+
+.DEFAULT_GOAL := help
+.PHONY: help wasm flint demo test test-unit test-envoy lint fmt bench fuzz clean need-cargo need-cc
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+wasm: need-cargo ## Build the filter, dist/flint-auth.wasm
+# `cargo build` drops link-time optimisation where a crate is cdylib and rlib at once; naming one crate type keeps it.
+	$(CARGO) rustc --locked --release --target wasm32-wasip1 --package flint-auth --lib --crate-type cdylib
+	@mkdir -p dist
+	$(PYTHON) tools/wasm-exports $(TARGET)/wasm32-wasip1/release/flint_auth.wasm $(WASM).new
+	@mv $(WASM).new $(WASM)
+	@size=$$(wc -c < $(WASM)); echo "$(WASM): $$size bytes of at most $(WASM_LIMIT)"; test $$size -le $(WASM_LIMIT)
+
+flint: need-cargo need-cc ## Build the authority, target/debug/flint
+	$(CARGO) build --locked --package flint
+
+demo: wasm flint ## Run the whole thing on this machine; ONCE=1 checks every answer and stops
+	$(PYTHON) tools/demo --flint $(FLINT) --wasm $(WASM) $(if $(ONCE),--once)
+
+test: test-unit test-envoy ## Run every test
+
+test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documentation, authority
+	$(CARGO) test --locked --package flint-auth --lib --bins
+	$(CARGO) test --locked --package flint-auth --doc
+	$(CARGO) test --locked --package flint-abi --package flint
+
+test-envoy: wasm flint ## Run the tests on a real Envoy
+	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
+	ENVOY="$$($(PYTHON) tools/envoy)" $(CARGO) test --locked --package flint-auth --test '*'
+
+lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+# What only the wasm build sees is invisible to the native run.
+	$(CARGO) clippy --locked --package flint-auth --package flint-abi --target wasm32-wasip1 -- -D warnings
+	$(PYTHON) tools/check-repository
+
+fmt: need-cargo ## Format the code
+	$(CARGO) fmt --all
+
+bench: wasm flint ## Measure, and write docs/benchmarks.md
+	ENVOY="$$($(PYTHON) tools/envoy)" benches/run
+
+fuzz: need-cargo ## Run every fuzz target for SECONDS=10 each
+	tools/fuzz $(SECONDS)
+
+clean: ## Remove what was built, downloaded or left by the demo
+	$(CARGO) clean
+	rm -rf dist .envoy .demo
+
+need-cargo:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust with rustup, https://rustup.rs" >&2; exit 1; }
+
+need-cc:
+	@command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing (the authority builds SQLite):" \
+	  "apt-get install gcc libc6-dev, or dnf install gcc; or set CC" >&2; exit 1; }
