@@ -1,0 +1,1 @@
+//! Every rule of contract §5, from both sides.

@@ -1,0 +1,208 @@
+//! Routes: what a request's path and method ask of its credential (contract §3, "Routes").
+//!
+//! 1. A template is literal segments, `{name}` for one segment that is not empty, and a final `/**` for the rest.
+//!    `/admin/**` has `/admin`, `/admin/` and all below: a rule that protects must not end at a slash.
+//! 2. The most specific rule wins, whatever the order in the file: segment by segment from the left, a literal beats
+//!    `{name}` beats `/**`.
+//! 3. At one path a rule that lists the method beats the one for all methods. A rule that lists other methods does
+//!    not match; the next less specific one is looked at. HEAD is what HEAD is listed as, else what GET is.
+//! 4. An absent path and `*` match no rule.
+//! 5. Where there is any rule, a path that is not in normal form is for nobody: two servers may read it two ways.
+//!
+//! Methods are compared without regard to letter case. They are case-sensitive (RFC 9110 §9.1), but an upstream that
+//! takes `get` for GET must not be reached past the rule for GET.
+
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::permission::Requirement;
+
+pub use template::{MAX_SEGMENTS, MAX_TEMPLATE, Template, is_normal};
+use template::{Segment, first_segment};
+
+/// What a request must bring to be forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access<'a> {
+    /// Nothing: the credential is not even read.
+    Public,
+    /// Any credential that is accepted.
+    Authenticated,
+    /// A credential that is accepted and meets this.
+    Requires(&'a Requirement),
+    /// A permission that nobody holds.
+    Nobody,
+}
+
+/// What a rule asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Asks {
+    /// Nothing.
+    Nothing,
+    /// Any accepted credential.
+    Credential,
+    /// An accepted credential that meets this.
+    Permissions(Requirement),
+}
+
+/// What is asked for where no rule matches.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unmatched {
+    /// Any accepted credential.
+    Authenticated,
+    /// A permission that nobody holds.
+    Deny,
+}
+
+/// One rule as the configuration has it.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Where it holds.
+    pub template: Template,
+    /// The methods it holds for, upper-case; `None` is all.
+    pub methods: Option<Vec<Box<str>>>,
+    /// What it asks for.
+    pub asks: Asks,
+}
+
+/// Two rules that would match the same requests: equal templates, whatever the names in them, and a method in common
+/// or all methods in both. The numbers are places in the list of rules, the lower first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Clash {
+    /// The rule that came first.
+    pub first: usize,
+    /// The rule that repeats it.
+    pub second: usize,
+}
+
+/// The rules, compiled: a tree over path segments. Finding allocates nothing, and goes at most [`MAX_SEGMENTS`] deep.
+#[derive(Debug)]
+pub struct Routes {
+    root: Node,
+    any: bool,
+    unmatched: Unmatched,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: BTreeMap<Box<[u8]>, Node>,
+    name: Option<Box<Node>>,
+    /// The rules whose template ends here.
+    here: Slots,
+    /// The rules whose template goes on with `/**`.
+    rest: Slots,
+}
+
+/// The rules of one template, by method.
+#[derive(Debug, Default)]
+struct Slots {
+    listed: BTreeMap<Box<[u8]>, Slot>,
+    all: Option<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    rule: usize,
+    asks: Asks,
+}
+
+// === impl Routes ===
+
+impl Routes {
+    /// Compiles rules, in any order.
+    ///
+    /// # Errors
+    ///
+    /// Every pair of equal rules.
+    pub fn compile(rules: Vec<Rule>, unmatched: Unmatched) -> Result<Self, Vec<Clash>> {
+        let any = !rules.is_empty();
+        let mut root = Node::default();
+        let mut clashes = Vec::new();
+        for (index, rule) in rules.into_iter().enumerate() {
+            let slots = root.slots(rule.template.segments());
+            if let Some(first) = slots.insert(index, rule.methods, rule.asks) {
+                clashes.push(Clash { first, second: index });
+            }
+        }
+        if clashes.is_empty() { Ok(Self { root, any, unmatched }) } else { Err(clashes) }
+    }
+
+    /// What a request asks for. `path` is `:path` as it came, query included; `None` where there is none (CONNECT).
+    #[must_use]
+    pub fn find(&self, method: &[u8], path: Option<&[u8]>) -> Access<'_> {
+        let unmatched = match self.unmatched {
+            Unmatched::Authenticated => Access::Authenticated,
+            Unmatched::Deny => Access::Nobody,
+        };
+        let Some(path) = path.filter(|path| self.any && *path != b"*") else { return unmatched };
+        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        if !is_normal(path) {
+            return Access::Nobody;
+        }
+        match self.root.find(method, path.strip_prefix(b"/")) {
+            None => unmatched,
+            Some(Asks::Nothing) => Access::Public,
+            Some(Asks::Credential) => Access::Authenticated,
+            Some(Asks::Permissions(requirement)) => Access::Requires(requirement),
+        }
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// Where the rules of a template are kept, made if need be.
+    fn slots(&mut self, segments: &[Segment]) -> &mut Slots {
+        let mut node = self;
+        for segment in segments {
+            node = match segment {
+                Segment::Literal(literal) => node.literals.entry(literal.clone()).or_default(),
+                Segment::Name => node.name.get_or_insert_default(),
+                // Always the last.
+                Segment::Rest => return &mut node.rest,
+            };
+        }
+        &mut node.here
+    }
+
+    /// `remaining` is the path after the slash that follows this node; `None` where the path ends here.
+    fn find(&self, method: &[u8], remaining: Option<&[u8]>) -> Option<&Asks> {
+        let Some(remaining) = remaining else {
+            return self.here.find(method).or_else(|| self.rest.find(method));
+        };
+        let (segment, after) = first_segment(remaining);
+        let literal = || self.literals.get(segment)?.find(method, after);
+        let name = || self.name.as_ref().filter(|_| !segment.is_empty())?.find(method, after);
+        literal().or_else(name).or_else(|| self.rest.find(method))
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// Adds a rule; the answer is a rule that it equals.
+    fn insert(&mut self, rule: usize, methods: Option<Vec<Box<str>>>, asks: Asks) -> Option<usize> {
+        let Some(methods) = methods else {
+            let first = self.all.as_ref().map(|slot| slot.rule);
+            self.all = Some(Slot { rule, asks });
+            return first;
+        };
+        let mut first = None;
+        for method in methods {
+            let slot = Slot { rule, asks: asks.clone() };
+            let equal = self.listed.insert(method.into_boxed_bytes(), slot);
+            first = first.or(equal.map(|slot| slot.rule));
+        }
+        first
+    }
+
+    fn find(&self, method: &[u8]) -> Option<&Asks> {
+        let listed = |name: &[u8]| {
+            self.listed.iter().find(|(listed, _)| listed.eq_ignore_ascii_case(name)).map(|(_, slot)| slot)
+        };
+        let head = || method.eq_ignore_ascii_case(b"HEAD").then(|| listed(b"GET")).flatten();
+        listed(method).or_else(head).or(self.all.as_ref()).map(|slot| &slot.asks)
+    }
+}

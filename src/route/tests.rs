@@ -1,0 +1,1 @@
+//! Precedence and normal form, case by case.
