@@ -1,0 +1,129 @@
+//! What is known of the table as a whole: one small value that readers keep a copy of.
+
+use super::store::{Fault, Namespace, Slot, Store};
+use crate::bytes::Reader;
+
+/// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
+/// anew by the version that reads it.
+const VERSION: u8 = 1;
+
+/// The table that serves. Absent as long as no first run has ended.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Meta {
+    /// The number of the run: random, and different for every whole table.
+    pub run: u64,
+    /// Where the run's shards are.
+    pub slot: Slot,
+    /// How far the shards have been split.
+    pub extent: Extent,
+    /// How many keys the table has.
+    pub keys: u64,
+    /// How many pages have changed the table.
+    pub version: u64,
+    /// When the authority last gave a good answer, in milliseconds of the monotonic clock.
+    pub fresh_at: u64,
+    /// The lease under which this was written.
+    pub fence: u32,
+    /// A page is being written: if its writer ended there, [`Meta::keys`] is not to be trusted.
+    pub writing: bool,
+    /// What the authority wants to hear next.
+    pub cursor: String,
+}
+
+/// The state of linear hashing: shards `0..2^depth + split`, of which those below `split` and their other halves
+/// have been split once more than the rest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extent {
+    /// The bits of the digest that every shard tells apart.
+    pub depth: u8,
+    /// The next shard to split; less than `2^depth`.
+    pub split: u32,
+}
+
+// === impl Meta ===
+
+impl Meta {
+    /// What is in the store, with its compare-and-swap number.
+    ///
+    /// # Errors
+    /// Those of the store. A value of another version is no error and reads as none.
+    pub fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, Option<u32>), Fault> {
+        Ok(match store.get(&namespace.single(b'm'))? {
+            Some((bytes, cas)) => (Self::read(&bytes), Some(cas)),
+            None => (None, None),
+        })
+    }
+
+    /// Writes it, unless somebody else has since `cas`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
+        store.set(&namespace.single(b'm'), &self.write(), cas)
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let slot = match self.slot {
+            Slot::A => 0,
+            Slot::B => 1,
+        };
+        let mut out = vec![VERSION, slot, u8::from(self.writing), self.extent.depth];
+        out.extend(self.extent.split.to_le_bytes());
+        out.extend(self.fence.to_le_bytes());
+        for number in [self.run, self.keys, self.version, self.fresh_at] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(self.cursor.as_bytes());
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != VERSION {
+            return None;
+        }
+        let slot = if reader.u8()? == 0 { Slot::A } else { Slot::B };
+        let writing = reader.u8()? != 0;
+        let extent = Extent { depth: reader.u8()?, split: reader.u32()? };
+        let fence = reader.u32()?;
+        let [run, keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        let cursor = std::str::from_utf8(reader.rest()).ok()?.to_owned();
+        Some(Self { run, slot, extent, keys, version, fresh_at, fence, writing, cursor })
+    }
+}
+
+// === impl Extent ===
+
+impl Extent {
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(self) -> u32 {
+        (1_u32 << self.depth.min(31)).saturating_add(self.split)
+    }
+
+    /// The shard of a key whose digest hashes to `hash`.
+    #[must_use]
+    pub const fn index(self, hash: u32) -> u32 {
+        let index = low_bits(hash, self.depth);
+        if index < self.split { low_bits(hash, self.depth + 1) } else { index }
+    }
+
+    /// One shard more: the shard to split, the one that gets its other half, and the extent after that.
+    #[must_use]
+    pub fn grown(self) -> (u32, u32, Self) {
+        let full = 1_u32 << self.depth.min(31);
+        let (from, to) = (self.split, full.saturating_add(self.split));
+        let next = if self.split + 1 == full {
+            Self { depth: self.depth + 1, split: 0 }
+        } else {
+            Self { depth: self.depth, split: self.split + 1 }
+        };
+        (from, to, next)
+    }
+}
+
+/// The lowest `depth` bits of `hash`.
+#[must_use]
+pub const fn low_bits(hash: u32, depth: u8) -> u32 {
+    if depth >= 32 { hash } else { hash & ((1 << depth) - 1) }
+}

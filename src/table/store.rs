@@ -1,0 +1,137 @@
+//! What the table needs of shared data: values by key, and compare-and-swap.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// A map that all VMs of the process see. A compare-and-swap number is never 0.
+pub trait Store {
+    /// The value of a key and its compare-and-swap number.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] where the host would not answer.
+    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault>;
+
+    /// Sets a value if its number is still `cas`; with `None`, in any case.
+    ///
+    /// # Errors
+    /// [`Fault::Lost`] where the number has changed, [`Fault::Refused`] where the host would not do it.
+    fn set(&self, key: &Key, value: &[u8], cas: Option<u32>) -> Result<(), Fault>;
+}
+
+/// Why shared data could not be read or written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// What is there cannot be read.
+    Corrupt,
+    /// Somebody else has written: this VM is not the writer any more.
+    Lost,
+    /// The host refused.
+    Refused,
+}
+
+/// Which of two places a run's shards are in.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Slot {
+    /// The one.
+    #[default]
+    A,
+    /// The other.
+    B,
+}
+
+/// Whose keys these are: 12 characters that stand for one authority as seen with one token.
+///
+/// Two configurations with the same authority and token share everything, and with different ones nothing
+/// (contract §6).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Namespace([u8; 12]);
+
+/// A key of shared data. At most 22 bytes, which Envoy's C++ library stores without an allocation.
+#[derive(Clone, Copy)]
+pub struct Key {
+    bytes: [u8; 22],
+    length: usize,
+}
+
+// === impl Slot ===
+
+impl Slot {
+    /// The slot that this one is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    const fn letter(self) -> u8 {
+        match self {
+            Self::A => b'a',
+            Self::B => b'b',
+        }
+    }
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    /// The namespace of an authority and the token that it is called with. 72 bits of SHA-256; the parts are told
+    /// apart by their lengths.
+    #[must_use]
+    pub fn of(cluster: &str, host: &str, token: &str) -> Self {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut hash = Sha256::new();
+        for part in [cluster, host, token] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let mut name = [b'A'; 12];
+        for (letter, byte) in name.iter_mut().zip(hash.finalize()) {
+            *letter = ALPHABET.get(usize::from(byte % 64)).copied().unwrap_or(b'A');
+        }
+        Self(name)
+    }
+
+    /// The key of one of the namespace's single values.
+    #[must_use]
+    pub fn single(self, name: u8) -> Key {
+        Key::new(self.0.iter().copied().chain([b'.', name]))
+    }
+
+    /// The key of a shard.
+    #[must_use]
+    pub fn shard(self, slot: Slot, index: u32) -> Key {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |place: u32| DIGITS.get((index >> (4 * place)) as usize % 16).copied().unwrap_or(b'0');
+        let places = (u32::BITS - index.leading_zeros()).div_ceil(4);
+        Key::new(self.0.iter().copied().chain([slot.letter()]).chain((0..places).rev().map(digit)))
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// A key of these bytes; those past the 22nd are cut.
+    pub fn new(text: impl IntoIterator<Item = u8>) -> Self {
+        let mut key = Self { bytes: [0; 22], length: 0 };
+        for (place, byte) in key.bytes.iter_mut().zip(text) {
+            *place = byte;
+            key.length += 1;
+        }
+        key
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
+    }
+}

@@ -1,0 +1,269 @@
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::meta::{Extent, Meta};
+use super::store::{Fault, Key, Namespace, Slot, Store};
+use super::view::View;
+use super::writer::{Change, Sweep, Writer};
+use crate::entry::{Cidr, Entry};
+use crate::key::{Digest, Environment};
+
+/// Shared data as Envoy's C++ host keeps it, with a writer that can be made to die after so many writes.
+#[derive(Default)]
+pub(crate) struct Memory {
+    values: RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    next: Cell<u32>,
+    writes_left: Cell<Option<u32>>,
+}
+
+impl Memory {
+    pub(crate) fn die_after(&self, writes: u32) {
+        self.writes_left.set(Some(writes));
+    }
+
+    pub(crate) fn live(&self) {
+        self.writes_left.set(None);
+    }
+
+    fn bytes(&self) -> usize {
+        self.values.borrow().values().map(|(value, _)| value.len()).sum()
+    }
+}
+
+impl Store for Memory {
+    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+        Ok(self.values.borrow().get(key.as_bytes()).cloned())
+    }
+
+    fn set(&self, key: &Key, value: &[u8], cas: Option<u32>) -> Result<(), Fault> {
+        match self.writes_left.get() {
+            Some(0) => return Err(Fault::Refused),
+            Some(left) => self.writes_left.set(Some(left - 1)),
+            None => {}
+        }
+        let mut values = self.values.borrow_mut();
+        let held = values.get(key.as_bytes()).map(|(_, cas)| *cas);
+        if cas.is_some() && held.is_some() && cas != held {
+            return Err(Fault::Lost);
+        }
+        self.next.set(self.next.get() + 1);
+        values.insert(key.as_bytes().to_vec(), (value.to_vec(), self.next.get()));
+        Ok(())
+    }
+}
+
+pub(crate) fn namespace() -> Namespace {
+    Namespace::of("cluster", "host", "token")
+}
+
+pub(crate) fn entry(number: u32, mark: &str) -> Entry {
+    Entry {
+        digest: Digest::of(&number.to_le_bytes()),
+        id: format!("key_{number}-{mark}").into(),
+        environment: if number.is_multiple_of(2) { Environment::Live } else { Environment::Test },
+        permissions: vec!["documents:read".into(), "a:*".into()],
+        owner: number.is_multiple_of(3).then(|| "org_7".into()),
+        not_before: None,
+        expires_at: number.is_multiple_of(5).then_some(1_900_000_000),
+        revoked_at: None,
+        allowed_cidrs: number.is_multiple_of(7).then(|| vec![Cidr::parse("10.0.0.0/8").unwrap()]),
+    }
+}
+
+fn put(number: u32) -> Change {
+    (Digest::of(&number.to_le_bytes()), Some(entry(number, "a")))
+}
+
+/// A table with these keys that serves.
+fn serving(store: &Memory, keys: impl Iterator<Item = u32>) -> Writer {
+    let mut writer = Writer::begin(store, namespace(), Slot::A, 1, 1).unwrap();
+    writer.apply(store, &keys.map(put).collect::<Vec<_>>()).unwrap();
+    publish(store, &writer);
+    writer
+}
+
+fn publish(store: &Memory, writer: &Writer) {
+    let (held, cas) = Meta::load(store, namespace()).unwrap();
+    let mut meta = held.unwrap_or_default();
+    writer.describe(&mut meta);
+    meta.writing = false;
+    meta.save(store, namespace(), cas).unwrap();
+}
+
+fn id(store: &Memory, view: &mut View, number: u32) -> Option<String> {
+    let found = view.lookup(store, &Digest::of(&number.to_le_bytes())).unwrap()?;
+    Some(found.record().unwrap().id.to_owned())
+}
+
+fn view(store: &Memory) -> View {
+    let mut view = View::new(namespace());
+    view.refresh(store).unwrap();
+    view
+}
+
+#[test]
+fn a_record_comes_back_as_it_went_in() {
+    let store = Memory::default();
+    serving(&store, 0..210);
+    let mut view = view(&store);
+    for number in 0..210 {
+        let expected = entry(number, "a");
+        let found = view.lookup(&store, &expected.digest).unwrap().unwrap();
+        let record = found.record().unwrap();
+        assert_eq!((record.id, record.environment), (&*expected.id, expected.environment));
+        assert_eq!((record.owner, record.expires_at), (expected.owner.as_deref(), expected.expires_at));
+        assert!(record.grants().eq(expected.permissions.iter().map(|grant| &**grant)));
+        assert!(record.admits_address(|| "10.1.2.3".parse().ok()));
+        assert_eq!(record.admits_address(|| "11.1.2.3".parse().ok()), expected.allowed_cidrs.is_none());
+    }
+}
+
+#[test]
+fn there_is_no_table_before_the_first_one() {
+    let store = Memory::default();
+    let mut view = view(&store);
+    assert!(view.meta().is_none());
+    assert_eq!(view.lookup(&store, &Digest::of(b"x")).unwrap_err(), Fault::Corrupt);
+}
+
+#[test]
+fn a_reader_with_an_old_view_finds_every_key_after_any_number_of_splits() {
+    let store = Memory::default();
+    let mut writer = serving(&store, 0..1);
+    let old = view(&store);
+    for start in (0..10_000).step_by(500) {
+        writer.apply(&store, &(start..start + 500).map(put).collect::<Vec<_>>()).unwrap();
+        let mut view = old.clone();
+        for number in (0..start + 500).step_by(97) {
+            assert!(id(&store, &mut view, number).is_some(), "{number} of {start}");
+        }
+        assert_eq!(id(&store, &mut view, 1_000_000), None);
+    }
+}
+
+#[test]
+fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
+    let store = Memory::default();
+    serving(&store, 0..1_000);
+    let mut reader = view(&store);
+    let mut next = Writer::begin(&store, namespace(), Slot::B, 2, 1).unwrap();
+    next.apply(&store, &(500..600).map(put).collect::<Vec<_>>()).unwrap();
+    assert!(id(&store, &mut reader, 1).is_some(), "the old table serves until the new one is complete");
+    publish(&store, &next);
+    assert!(Sweep::new(namespace(), Slot::A, 1).step(&store, u32::MAX).unwrap());
+    assert_eq!(id(&store, &mut reader, 1), None);
+    assert!(id(&store, &mut reader, 555).is_some());
+    assert_eq!(reader.meta().unwrap().run, 2);
+}
+
+#[test]
+fn replacing_a_table_again_and_again_takes_no_more_room() {
+    let store = Memory::default();
+    serving(&store, 0..5_000);
+    let mut sizes = vec![store.bytes()];
+    for run in 2..8 {
+        let slot = if run % 2 == 0 { Slot::B } else { Slot::A };
+        let mut next = Writer::begin(&store, namespace(), slot, run, 1).unwrap();
+        next.apply(&store, &(0..5_000).map(put).collect::<Vec<_>>()).unwrap();
+        publish(&store, &next);
+        assert!(Sweep::new(namespace(), slot.other(), 1).step(&store, u32::MAX).unwrap());
+        sizes.push(store.bytes());
+    }
+    assert!(sizes[6] < sizes[0] * 11 / 10, "{sizes:?}");
+}
+
+#[test]
+fn a_writer_that_lost_its_lease_cannot_undo_what_its_successor_wrote() {
+    let store = Memory::default();
+    let mut old = serving(&store, 0..10);
+    let meta = view(&store).meta().unwrap().clone();
+    let mut new = Writer::resume(&store, namespace(), &meta, 2).unwrap();
+    new.apply(&store, &[(Digest::of(&3_u32.to_le_bytes()), None)]).unwrap();
+    assert_eq!(old.apply(&store, &[put(3)]), Err(Fault::Lost));
+    assert_eq!(id(&store, &mut view(&store), 3), None);
+    assert!(Sweep::new(namespace(), Slot::A, 1).step(&store, 1).is_err(), "nor empty its shards");
+}
+
+#[test]
+fn a_successor_finishes_what_a_writer_left_half_done() {
+    for writes in 0..200 {
+        let store = Memory::default();
+        let mut writer = serving(&store, 0..300);
+        let page: Vec<_> = (250..700).map(put).collect();
+        let (meta, cas) = Meta::load(&store, namespace()).unwrap();
+        let mut meta = meta.unwrap();
+        meta.writing = true;
+        meta.save(&store, namespace(), cas).unwrap();
+        store.die_after(writes);
+        let finished = writer.apply(&store, &page).is_ok();
+        store.live();
+        let mut reader = view(&store);
+        assert!((0..250).all(|number| id(&store, &mut reader, number).is_some()), "after {writes} writes");
+
+        let mut next = Writer::resume(&store, namespace(), &meta, 2).unwrap();
+        next.apply(&store, &page).unwrap();
+        publish(&store, &next);
+        let mut reader = view(&store);
+        assert!((0..700).all(|number| id(&store, &mut reader, number).is_some()), "after {writes} writes");
+        assert_eq!(reader.meta().unwrap().keys, 700, "after {writes} writes");
+        if finished {
+            return;
+        }
+    }
+    panic!("the page takes more writes than were tried");
+}
+
+#[test]
+fn namespaces_share_nothing() {
+    let other = Namespace::of("cluster", "host", "token2");
+    assert_ne!(namespace().shard(Slot::A, 7).as_bytes(), other.shard(Slot::A, 7).as_bytes());
+    assert!(Namespace::of("ab", "c", "d") != Namespace::of("a", "bc", "d"));
+    assert!(namespace().shard(Slot::B, u32::MAX).as_bytes().len() <= 22);
+    let keys: std::collections::HashSet<_> =
+        (0..70_000).map(|index| namespace().shard(Slot::A, index).as_bytes().to_vec()).collect();
+    assert_eq!(keys.len(), 70_000);
+}
+
+#[test]
+fn linear_hashing_places_every_hash_in_an_existing_shard() {
+    let mut extent = Extent::default();
+    for shards in 1..300 {
+        assert_eq!(extent.shards(), shards);
+        assert!((0..2_000_u32).all(|hash| extent.index(hash.wrapping_mul(0x9E37_79B9)) < shards));
+        extent = extent.grown().2;
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_table_equals_a_map(pages in prop::collection::vec(
+        prop::collection::hash_map(0..400_u32, prop::option::of("[a-z]{1,8}"), 0..120), 1..12,
+    )) {
+        let store = Memory::default();
+        let mut writer = serving(&store, 0..0);
+        let mut model: HashMap<u32, String> = HashMap::new();
+        let mut old = view(&store);
+        for page in pages {
+            let changes: Vec<Change> = page
+                .iter()
+                .map(|(number, mark)| {
+                    (Digest::of(&number.to_le_bytes()), mark.as_deref().map(|mark| entry(*number, mark)))
+                })
+                .collect();
+            writer.apply(&store, &changes).unwrap();
+            publish(&store, &writer);
+            for (number, mark) in page {
+                match mark {
+                    Some(mark) => model.insert(number, format!("key_{number}-{mark}")),
+                    None => model.remove(&number),
+                };
+            }
+            for number in 0..400 {
+                prop_assert_eq!(id(&store, &mut old, number), model.get(&number).cloned());
+            }
+            prop_assert_eq!(view(&store).meta().unwrap().keys, model.len() as u64);
+        }
+    }
+}
