@@ -1,0 +1,137 @@
+//! What a client is told: from an outcome to status, headers and body (contract §3). The only file with text that
+//! clients read.
+//!
+//! 1. A key that is malformed and one that is unknown get the same bytes: the answer tells nothing about what exists.
+//! 2. Whoever sends a key that is revoked, expired or not yet valid has proved possession, and is told which.
+//! 3. Where a permission is missing, what the route asks for is told, and never what the key holds.
+//! 4. A request without a credential gets a challenge without an error (RFC 6750 §3.1).
+//! 5. `unavailable` is no fault of the caller's: no challenge, and when to come again.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use crate::outcome::Outcome;
+use crate::permission::Requirement;
+
+/// An answer in place of the upstream's. Envoy leaves the body out where the request is HEAD, and maps the status for
+/// gRPC callers (401, 403, 503 to 16, 7, 14).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    /// 401, 403 or 503.
+    pub status: u16,
+    /// `content-type`, `cache-control`, then `www-authenticate` or `retry-after`. Names are in lower case.
+    pub headers: [(&'static str, Cow<'static, str>); 3],
+    /// A JSON document.
+    pub body: &'static [u8],
+    /// The response code details: `flint_` and the outcome's word.
+    pub details: &'static str,
+}
+
+/// One row of the contract's table.
+struct Row {
+    status: u16,
+    details: &'static str,
+    body: &'static [u8],
+    /// What follows the realm in the challenge.
+    challenge: Challenge,
+}
+
+enum Challenge {
+    /// None: the client can do nothing but come again.
+    RetryAfter,
+    /// The realm, and this.
+    Realm(&'static str),
+    /// The realm, this, and what the route asks for.
+    Scope(&'static str),
+}
+
+const INVALID_API_KEY: &[u8] =
+    br#"{"error":{"code":"INVALID_API_KEY","message":"The provided API key is invalid or has been revoked"}}"#;
+const INSUFFICIENT_PERMISSIONS: &[u8] = br#"{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key doesn't have permission to access this resource"}}"#;
+const INVALID_ACCESS_TOKEN: &[u8] = br#"{"error":{"code":"INVALID_ACCESS_TOKEN","message":"The provided access token is invalid, has expired or has been revoked"}}"#;
+const AUTH_UNAVAILABLE: &[u8] =
+    br#"{"error":{"code":"AUTH_UNAVAILABLE","message":"Authentication is temporarily unavailable"}}"#;
+
+const INSUFFICIENT_SCOPE: &str = r#", error="insufficient_scope""#;
+
+/// The answer to a request that is not forwarded.
+///
+/// `realm` is one that a `Config` has, so it needs no escapes. `scope` is what the route asks for, where anybody could
+/// hold it; it counts for `missing_permission` only.
+///
+/// `allowed` and `public` have no answer: who asks for one gets that of `unavailable`, so that a mistake here cannot
+/// let a request through.
+#[must_use]
+pub fn reply(outcome: Outcome, realm: &str, scope: Option<&Requirement>) -> Reply {
+    let Row { status, details, body, challenge } = row(outcome);
+    let last = match (challenge, scope) {
+        (Challenge::RetryAfter, _) => ("retry-after", Cow::Borrowed("1")),
+        (Challenge::Scope(error), Some(scope)) => {
+            ("www-authenticate", format!(r#"Bearer realm="{realm}"{error}, scope="{scope}""#).into())
+        }
+        (Challenge::Realm(error) | Challenge::Scope(error), _) => {
+            ("www-authenticate", format!(r#"Bearer realm="{realm}"{error}"#).into())
+        }
+    };
+    let headers = [
+        ("content-type", Cow::Borrowed("application/json")),
+        ("cache-control", Cow::Borrowed("no-store")),
+        last,
+    ];
+    Reply { status, headers, body, details }
+}
+
+const fn row(outcome: Outcome) -> Row {
+    match outcome {
+        Outcome::NoCredential => key_refused("flint_no_credential", ""),
+        Outcome::Malformed => key_refused("flint_malformed", invalid_token::KEY),
+        Outcome::UnknownKey => key_refused("flint_unknown_key", invalid_token::KEY),
+        Outcome::Revoked => key_refused("flint_revoked", invalid_token::REVOKED),
+        Outcome::Expired => key_refused("flint_expired", invalid_token::EXPIRED),
+        Outcome::NotYetValid => key_refused("flint_not_yet_valid", invalid_token::NOT_YET_VALID),
+        Outcome::WrongEnvironment => {
+            forbidden("flint_wrong_environment", Challenge::Realm(INSUFFICIENT_SCOPE))
+        }
+        Outcome::AddressNotAllowed => {
+            forbidden("flint_address_not_allowed", Challenge::Realm(INSUFFICIENT_SCOPE))
+        }
+        Outcome::MissingPermission => {
+            forbidden("flint_missing_permission", Challenge::Scope(INSUFFICIENT_SCOPE))
+        }
+        Outcome::InvalidAccessToken => Row {
+            status: 401,
+            details: "flint_invalid_access_token",
+            body: INVALID_ACCESS_TOKEN,
+            challenge: Challenge::Realm(invalid_token::ACCESS_TOKEN),
+        },
+        Outcome::Unavailable | Outcome::Allowed | Outcome::Public => Row {
+            status: 503,
+            details: "flint_unavailable",
+            body: AUTH_UNAVAILABLE,
+            challenge: Challenge::RetryAfter,
+        },
+    }
+}
+
+const fn key_refused(details: &'static str, error: &'static str) -> Row {
+    Row { status: 401, details, body: INVALID_API_KEY, challenge: Challenge::Realm(error) }
+}
+
+const fn forbidden(details: &'static str, challenge: Challenge) -> Row {
+    Row { status: 403, details, body: INSUFFICIENT_PERMISSIONS, challenge }
+}
+
+/// What follows the realm where the token is at fault (RFC 6750 §3.1). Descriptions have no `"` and no `\`.
+mod invalid_token {
+    pub(super) const ACCESS_TOKEN: &str = r#", error="invalid_token""#;
+    pub(super) const KEY: &str =
+        r#", error="invalid_token", error_description="The API key is invalid or has been revoked""#;
+    pub(super) const REVOKED: &str =
+        r#", error="invalid_token", error_description="The API key has been revoked""#;
+    pub(super) const EXPIRED: &str =
+        r#", error="invalid_token", error_description="The API key has expired""#;
+    pub(super) const NOT_YET_VALID: &str =
+        r#", error="invalid_token", error_description="The API key is not yet valid""#;
+}
