@@ -7,7 +7,7 @@ use super::json::Json;
 use super::report::At;
 
 /// The longest unknown field name that a message may repeat.
-const MAX_NAME: usize = 32;
+const MAX_NAME: usize = 24;
 
 /// An object whose fields are all known and there once, or have been reported.
 pub(super) struct Object<'j>(&'j [(Box<str>, Json)]);
@@ -111,7 +111,7 @@ fn unknown(name: &str, index: usize, known: &[&'static str]) -> String {
     {
         return format!("has an unknown field; \"{near}\" may be meant");
     }
-    let like_a_name = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+    let like_a_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     let allowed = known.join(", ");
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(like_a_name) && !name.starts_with("flint_") {
         format!("has an unknown field \"{name}\"; allowed are {allowed}")
