@@ -41,7 +41,7 @@ test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documen
 
 test-envoy: wasm flint ## Run the tests on a real Envoy
 	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
-	ENVOY="$$($(PYTHON) tools/envoy)" $(CARGO) test --locked --package flint-auth --test '*'
+	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy $(CARGO) test --locked --package flint-auth --test '*'
 
 lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
 	$(CARGO) fmt --all --check
@@ -54,14 +54,14 @@ fmt: need-cargo ## Format the code
 	$(CARGO) fmt --all
 
 bench: wasm flint ## Measure, and write docs/benchmarks.md
-	ENVOY="$$($(PYTHON) tools/envoy)" benches/run
+	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy benches/run
 
 fuzz: need-cargo ## Run every fuzz target for SECONDS=10 each
 	tools/fuzz $(SECONDS)
 
-clean: ## Remove what was built, downloaded or left by the demo
+clean: ## Remove what was built, and what the demo left; keep the downloads in .envoy/
 	$(CARGO) clean
-	rm -rf dist .envoy .demo
+	rm -rf dist .demo
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust with rustup, https://rustup.rs" >&2; exit 1; }
