@@ -1,0 +1,98 @@
+//! The log of changes and its pages (contract §6).
+
+use serde_json::{Value, json};
+
+/// A log of changes. A cursor is the number of the database and how many changes a gateway has seen.
+pub(crate) struct Feed {
+    database: u32,
+    changes: Vec<Change>,
+}
+
+enum Change {
+    Upsert(Value),
+    Remove(Value),
+}
+
+/// Where a gateway stands.
+pub(crate) struct Place {
+    at: usize,
+    reset: bool,
+}
+
+// === impl Feed ===
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { database: 1, changes: Vec::new() }
+    }
+}
+
+impl Feed {
+    /// Appends entries; returns the cursor of whoever has seen them.
+    pub(crate) fn upsert(&mut self, entries: Vec<Value>) -> String {
+        self.changes.extend(entries.into_iter().map(Change::Upsert));
+        self.cursor(self.changes.len())
+    }
+
+    /// Appends removals; returns the cursor of whoever has seen them.
+    pub(crate) fn remove(&mut self, digests: Vec<Value>) -> String {
+        self.changes.extend(digests.into_iter().map(Change::Remove));
+        self.cursor(self.changes.len())
+    }
+
+    /// Begins another database.
+    pub(crate) fn start_over(&mut self, entries: Vec<Value>) -> String {
+        self.database += 1;
+        self.changes.clear();
+        self.upsert(entries)
+    }
+
+    /// Reads a cursor; one of another database, or none, is the beginning. A cursor carries on a reset that it is in
+    /// the middle of.
+    pub(crate) fn place(&self, cursor: Option<&str>) -> Place {
+        let Some(cursor) = cursor else { return Place { at: 0, reset: false } };
+        let parsed = cursor.split_once('-').and_then(|(database, at)| Some((database, at.parse().ok()?)));
+        match parsed {
+            Some((database, at)) if database == format!("db{}", self.database) => Place { at, reset: false },
+            _ => Place { at: 0, reset: true },
+        }
+    }
+
+    /// Whether there is something newer, or something to say about the cursor itself.
+    pub(crate) fn has_news(&self, place: &Place) -> bool {
+        place.reset || place.at < self.changes.len()
+    }
+
+    /// The page after a place.
+    pub(crate) fn page(&self, place: &Place, limit: usize) -> Value {
+        let end = self.changes.len().min(place.at + limit.max(1));
+        let changes = &self.changes[place.at..end];
+        let digest = |change: &Change| match change {
+            Change::Upsert(entry) => entry["sha256"].clone(),
+            Change::Remove(digest) => digest.clone(),
+        };
+        let (mut keys, mut removed) = (Vec::new(), Vec::new());
+        for (index, change) in changes.iter().enumerate() {
+            // In one page a removal beats an entry, whatever came first: only the last change of a digest may stand.
+            if changes[index + 1..].iter().any(|later| digest(later) == digest(change)) {
+                continue;
+            }
+            match change {
+                Change::Upsert(entry) => keys.push(entry.clone()),
+                Change::Remove(digest) => removed.push(digest.clone()),
+            }
+        }
+        json!({
+            "cursor": self.cursor(end),
+            "more": end < self.changes.len(),
+            "reset": place.reset,
+            "keys": keys,
+            "removed": removed,
+            "revoked_tokens": [],
+        })
+    }
+
+    fn cursor(&self, at: usize) -> String {
+        format!("db{}-{at}", self.database)
+    }
+}

@@ -1,0 +1,31 @@
+//! The promises of the filter, kept by a real Envoy: contract §2 to §7, seen from outside.
+//!
+//! A test starts (or shares) an Envoy between a client, a scripted authority and an upstream that echoes. Nothing here
+//! knows how the filter is made: what goes in is bytes on sockets, what comes out is bytes on sockets, Envoy's
+//! statistics and its logs.
+
+#![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod authority;
+mod client;
+mod expect;
+mod harness;
+mod keys;
+mod scene;
+mod upstream;
+mod wire;
+
+// What the filter promises, in the order of the contract.
+mod credentials;
+// One request at a time.
+mod allow_deny;
+mod answers;
+mod headers;
+mod routes;

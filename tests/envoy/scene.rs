@@ -1,0 +1,174 @@
+//! A gateway with everything around it, and the shared one that most tests are content with.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::authority::{Authority, TOKEN};
+use crate::client::{Answer, Protocol, Request, http1};
+use crate::harness::{Gateway, Plan, awaited, eventually};
+use crate::upstream::Upstream;
+
+/// An authority, two upstreams, and a gateway between clients and those.
+pub(crate) struct Scene {
+    pub(crate) gateway: Gateway,
+    pub(crate) authority: Authority,
+    pub(crate) upstream: Upstream,
+    pub(crate) sandbox: Upstream,
+}
+
+/// The plugin configuration that tests start from, with these fields on top.
+pub(crate) fn configuration(fields: Value) -> Value {
+    let mut all = json!({
+        "environments": ["live"],
+        "authority": {"cluster": "authority", "token": TOKEN},
+        "routes": [
+            {"path": "/healthz", "methods": ["GET"], "public": true},
+            {"path": "/documents", "methods": ["GET"], "all_of": ["documents:read"]},
+            {"path": "/documents/{id}", "methods": ["PUT", "DELETE"], "any_of": ["documents:write", "documents:admin"]},
+            {"path": "/admin/**", "all_of": ["admin:all"]},
+        ],
+    });
+    for (name, value) in fields.as_object().expect("fields") {
+        all[name] = value.clone();
+    }
+    all
+}
+
+/// [`configuration`] with these fields of `authority` on top.
+pub(crate) fn with_authority(fields: Value) -> Value {
+    let mut all = configuration(json!({}));
+    for (name, value) in fields.as_object().expect("fields") {
+        all["authority"][name] = value.clone();
+    }
+    all
+}
+
+// === impl Scene ===
+
+impl Scene {
+    /// One listener `main` with this plugin configuration.
+    #[track_caller]
+    pub(crate) fn start(workers: usize, configuration: Value) -> Self {
+        Self::plan(|plan| plan.workers(workers).listener("main", configuration))
+    }
+
+    /// Whatever the plan says, beside a healthy authority.
+    #[track_caller]
+    pub(crate) fn plan(plan: impl FnOnce(Plan) -> Plan) -> Self {
+        Self::with(Authority::start(), plan)
+    }
+
+    /// Whatever the plan says, beside this authority.
+    #[track_caller]
+    pub(crate) fn with(authority: Authority, plan: impl FnOnce(Plan) -> Plan) -> Self {
+        let (upstream, sandbox) = (Upstream::start("production"), Upstream::start("sandbox"));
+        let base = Plan::new()
+            .cluster("authority", authority.address())
+            .cluster("upstream", upstream.address)
+            .http2_cluster("upstream_http2", upstream.address)
+            .cluster("sandbox", sandbox.address);
+        Self { gateway: Gateway::start(plan(base)), authority, upstream, sandbox }
+    }
+
+    /// Sends a request to a listener by HTTP/1.1.
+    #[track_caller]
+    pub(crate) fn send(&self, listener: &str, request: &Request) -> Answer {
+        request.send(Protocol::Http1, self.gateway.listener(listener))
+    }
+
+    /// Sends a request to a listener, and returns what Envoy's access log says of it beside the answer.
+    #[track_caller]
+    pub(crate) fn send_logged(
+        &self,
+        protocol: Protocol,
+        listener: &str,
+        request: Request,
+    ) -> (Answer, Value) {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let case = LAST.fetch_add(1, Ordering::Relaxed).to_string();
+        let answer = request.header("x-case", &case).send(protocol, self.gateway.listener(listener));
+        let line = awaited("the request is in the access log", Duration::from_secs(5), || {
+            self.gateway.access_log().into_iter().find(|line| line["case"] == case.as_str())
+        });
+        (answer, line)
+    }
+
+    /// Opens connections until every worker of a listener has at least two.
+    #[track_caller]
+    pub(crate) fn connections(&self, listener: &str) -> Vec<http1::Connection> {
+        let address = self.gateway.listener(listener);
+        let mut connections = Vec::new();
+        eventually("every worker has two connections", Duration::from_secs(20), || {
+            connections.extend((0..8).map(|_| http1::Connection::open(address)));
+            self.workers_with(listener, 2) == self.gateway.workers()
+        });
+        connections
+    }
+
+    /// How many workers have so many connections of this listener.
+    fn workers_with(&self, listener: &str, connections: u64) -> usize {
+        let statistics = self.gateway.statistics();
+        let busy: BTreeSet<&str> = statistics
+            .holding(".downstream_cx_active")
+            .filter(|(name, value)| {
+                name.starts_with(&format!("listener.{listener}.worker_")) && *value >= connections
+            })
+            .map(|(name, _)| name)
+            .collect();
+        busy.len()
+    }
+}
+
+/// The gateway that tests share which only add keys and send requests: four workers, and a listener for each way of
+/// configuring the filter that such tests need.
+pub(crate) fn shared() -> Witness {
+    static SHARED: LazyLock<Scene> = LazyLock::new(|| {
+        let open = configuration(json!({"environments": ["live", "test"]}));
+        Scene::plan(|plan| {
+            plan.workers(4)
+                .listener("main", configuration(json!({})))
+                .listener("both", open.clone())
+                .listener("test", configuration(json!({"environments": ["test"]})))
+                .listener("forwarding", configuration(json!({"forward_authorization": true})))
+                .listener("preflight", configuration(json!({"cors_preflight": "allow"})))
+                .listener("closed", configuration(json!({"default": "deny"})))
+                .listener_with_routes("by-environment", open, by_environment())
+        })
+    });
+    Witness { scene: &SHARED, logged: SHARED.gateway.log().len() }
+}
+
+/// The shared scene for one test; shows the log of that time where the test fails.
+pub(crate) struct Witness {
+    scene: &'static Scene,
+    logged: usize,
+}
+
+impl std::ops::Deref for Witness {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        self.scene
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- Envoy's log ---\n{}", &self.scene.gateway.log()[self.logged..]);
+        }
+    }
+}
+
+/// Routes that send test keys to the sandbox, as contract §4 suggests.
+fn by_environment() -> Value {
+    let header = json!({"name": "x-flint-environment", "string_match": {"exact": "test"}});
+    json!([
+        {"match": {"prefix": "/", "headers": [header]}, "route": {"cluster": "sandbox"}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "upstream"}},
+    ])
+}
