@@ -1,11 +1,51 @@
-//! The filter of Flint Auth.
+//! The filter of Flint Auth: API keys decided in Envoy, against a key table that keeps itself fresh.
+//!
+//! The life of a request:
+//!
+//! 1. `host/http.rs` reads the header map from Envoy; [`request`] finds in it all that decides.
+//! 2. [`decision`] goes through the steps of the contract: the [`route`]'s requirement, the [`credential`], the
+//!    [`key`]'s digest, its record in the [`table`], time, environment, address, [`permission`].
+//! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`reply`] has for the
+//!    [`outcome`]; it counts the outcome for [`telemetry`] and [`usage`].
+//!
+//! Beside that, on ticks: [`lease`] lets one VM of the process poll, [`sync`] says what to ask the authority,
+//! [`page`] reads the answer, and the table's writer puts it where every VM sees it.
+//!
+//! What holds everywhere:
+//!
+//! - Nothing outside `host/` names `proxy_wasm` or calls the host; the manifest makes that a compile error.
+//! - The core reads no clock, no randomness and no environment, and never logs.
+//! - A request is forwarded only by a `Permit`, and only `decision.rs` makes one. There is no `None` that means yes.
+//! - A `Config` that exists is good.
+//! - A key in plain text is borrowed from the request, in [`credential`] and [`key`], and never kept.
+//! - `serde` derives only in [`page`] and [`protocol`]; texts that clients read are only in [`reply`].
+//! - The authority shares [`key`], [`permission`], [`entry`] and [`protocol`], and nothing else.
 
-pub mod config;
-pub mod bytes;
-pub mod entry;
 pub mod key;
-pub mod outcome;
 pub mod permission;
-pub mod protocol;
+pub mod outcome;
+
+pub mod request;
+pub mod credential;
 pub mod route;
+pub mod config;
+pub mod lookup;
+pub mod decision;
+pub mod reply;
+
+pub mod entry;
 pub mod table;
+pub mod bytes;
+
+pub mod protocol;
+pub mod page;
+pub mod sync;
+pub mod lease;
+pub mod backoff;
+
+pub mod usage;
+pub mod telemetry;
+pub mod roster;
+
+#[cfg(target_arch = "wasm32")]
+mod host;

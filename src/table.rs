@@ -24,7 +24,7 @@ pub mod view;
 pub mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use meta::Meta;
 pub use record::Record;

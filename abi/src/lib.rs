@@ -76,7 +76,9 @@ pub fn set_request_header(name: &[u8], value: &[u8]) -> Result<(), Refused> {
 pub fn add_request_header(name: &[u8], value: &[u8]) -> Result<(), Refused> {
     let map = Map::RequestHeaders as u32;
     // SAFETY: the host reads the two slices during the call and keeps nothing.
-    done(unsafe { raw::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    done(unsafe {
+        raw::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
 }
 
 /// Removes every line of a request header.
@@ -106,8 +108,9 @@ pub fn callout_body(size: usize) -> Result<Vec<u8>, Refused> {
     const HTTP_CALL_RESPONSE_BODY: u32 = 4;
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: both pointers are to live locals; what the host puts there is taken by `owned`.
-    let answer =
-        found(unsafe { raw::proxy_get_buffer_bytes(HTTP_CALL_RESPONSE_BODY, 0, size, &mut data, &mut length) })?;
+    let answer = found(unsafe {
+        raw::proxy_get_buffer_bytes(HTTP_CALL_RESPONSE_BODY, 0, size, &mut data, &mut length)
+    })?;
     Ok(if answer { owned(data, length) } else { Vec::new() })
 }
 

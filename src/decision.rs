@@ -1,0 +1,182 @@
+//! The decision: what becomes of a request, in the order of contract §3. The first step that fails answers.
+//!
+//! 1. The route's requirement; a public one forwards, the credential unread.
+//! 2. The credential: there is none, or it is malformed. Neither needs a table.
+//! 3. The table is usable; the key is known.
+//! 4. The key is not revoked, not expired, already valid.
+//! 5. Its environment is admitted, the client's address is allowed, the permission is held.
+//!
+//! Nothing is forwarded but by a [`Permit`], and only this module makes one: from a record that passed every step,
+//! from a public rule, or where the configuration says that requests pass when no decision can be made.
+
+use std::net::IpAddr;
+
+use crate::config::{Config, CorsPreflight, Unavailable};
+use crate::credential::Credential;
+use crate::key::Digest;
+use crate::lookup::Table;
+use crate::outcome::Outcome;
+use crate::permission::Requirement;
+use crate::request::Request;
+use crate::route::Access;
+use crate::table::{Fault, Found, Record};
+
+/// What a decision asks about the world. Each is asked at most once, and only if the answer matters: most cost a
+/// call to the host.
+pub trait World {
+    /// Whether there is a table to ask.
+    fn table(&mut self) -> Table;
+    /// The record of a key.
+    ///
+    /// # Errors
+    /// Where the table cannot be read; no decision can be made then.
+    fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault>;
+    /// The wall clock, in Unix seconds; `None` where it cannot be read.
+    fn now(&mut self) -> Option<i64>;
+    /// Where the client is, as Envoy knows it; never what the client says of itself.
+    fn client_address(&mut self) -> Option<IpAddr>;
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Decision<'c> {
+    /// It is forwarded.
+    Forward(Permit),
+    /// It is refused.
+    Refuse(Refusal<'c>),
+    /// There has never been a table: ask again when there is one.
+    Wait,
+}
+
+/// The right to be forwarded.
+#[derive(Debug)]
+pub struct Permit(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    Accepted(Found),
+    Public,
+    Undecided,
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub struct Refusal<'c> {
+    /// The outcome; never one that forwards.
+    pub outcome: Outcome,
+    /// What the route asks for, where anybody could have it.
+    pub scope: Option<&'c Requirement>,
+    /// The key, where it is known.
+    pub key: Option<Found>,
+}
+
+/// Decides a request.
+pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl World) -> Decision<'c> {
+    let access = config.routes.find(request.method, request.path);
+    if access == Access::Public || passes_as_preflight(config, request) {
+        return Decision::Forward(Permit(Reason::Public));
+    }
+    let credential = Credential::read(request.authorization);
+    let digest = match credential {
+        Credential::Absent => return refuse(Outcome::NoCredential),
+        Credential::Malformed => return refuse(Outcome::Malformed),
+        Credential::ApiKey(key, _) => Some(Digest::of(key)),
+        Credential::Token(_) => None,
+    };
+    match world.table() {
+        Table::Usable => {}
+        Table::Awaited => return Decision::Wait,
+        Table::TooOld => return undecided(config),
+    }
+    let found = match digest.map(|digest| world.find(&digest)) {
+        Some(Ok(Some(found))) => found,
+        Some(Ok(None)) | None => return refuse(Outcome::UnknownKey),
+        Some(Err(_)) => return undecided(config),
+    };
+    let Some(record) = found.record() else { return undecided(config) };
+    let Some(verdict) = judge(config, access, &record, world) else { return undecided(config) };
+    match verdict {
+        Ok(()) => Decision::Forward(Permit(Reason::Accepted(found))),
+        Err((outcome, scope)) => Decision::Refuse(Refusal { outcome, scope, key: Some(found) }),
+    }
+}
+
+/// The decision where none can be made: a table that was awaited did not come, or something cannot be read.
+#[must_use]
+pub fn undecided<'c>(config: &Config) -> Decision<'c> {
+    match config.unavailable {
+        Unavailable::Deny => refuse(Outcome::Unavailable),
+        Unavailable::Allow => Decision::Forward(Permit(Reason::Undecided)),
+    }
+}
+
+fn refuse<'c>(outcome: Outcome) -> Decision<'c> {
+    Decision::Refuse(Refusal { outcome, scope: None, key: None })
+}
+
+/// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the configuration's.
+fn passes_as_preflight(config: &Config, request: &Request<'_>) -> bool {
+    config.cors_preflight == CorsPreflight::Allow && request.method == b"OPTIONS" && request.asks_cors
+}
+
+type Verdict<'c> = Result<(), (Outcome, Option<&'c Requirement>)>;
+
+/// Steps 4 and 5; `None` where the time cannot be told and matters.
+fn judge<'c>(
+    config: &Config,
+    access: Access<'c>,
+    record: &Record<'_>,
+    world: &mut impl World,
+) -> Option<Verdict<'c>> {
+    if record.is_timed() {
+        let now = world.now()?;
+        let reached = |time: Option<i64>| time.is_some_and(|time| time <= now);
+        if reached(record.revoked_at) {
+            return Some(Err((Outcome::Revoked, None)));
+        }
+        if reached(record.expires_at) {
+            return Some(Err((Outcome::Expired, None)));
+        }
+        if record.not_before.is_some_and(|time| time > now) {
+            return Some(Err((Outcome::NotYetValid, None)));
+        }
+    }
+    if !config.environments.admits(record.environment) {
+        return Some(Err((Outcome::WrongEnvironment, None)));
+    }
+    if !record.admits_address(|| world.client_address()) {
+        return Some(Err((Outcome::AddressNotAllowed, None)));
+    }
+    Some(match access {
+        Access::Public | Access::Authenticated => Ok(()),
+        Access::Requires(requirement) if requirement.is_met_by(record.grants()) => Ok(()),
+        Access::Requires(requirement) => Err((Outcome::MissingPermission, Some(requirement))),
+        Access::Nobody => Err((Outcome::MissingPermission, None)),
+    })
+}
+
+// === impl Permit ===
+
+impl Permit {
+    /// The outcome.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self.0 {
+            Reason::Accepted(_) => Outcome::Allowed,
+            Reason::Public => Outcome::Public,
+            Reason::Undecided => Outcome::Unavailable,
+        }
+    }
+
+    /// The key that was accepted, for the upstream to be told of.
+    #[must_use]
+    pub const fn key(&self) -> Option<&Found> {
+        match &self.0 {
+            Reason::Accepted(found) => Some(found),
+            Reason::Public | Reason::Undecided => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! The time and chance, as the host gives them.
+
+/// The monotonic clock, in milliseconds; 0 where it cannot be read.
+pub(super) fn monotonic_ms() -> u64 {
+    flint_abi::monotonic().unwrap_or_default() / 1_000_000
+}
+
+/// The wall clock, in Unix seconds.
+pub(super) fn unix() -> Option<i64> {
+    i64::try_from(flint_abi::wall_clock().ok()? / 1_000_000_000).ok()
+}
+
+/// Random bits. Where the host gives none, the clock has to do: what they are for (spreading calls, telling VMs and
+/// reports apart) is no secret.
+pub(super) fn random() -> u128 {
+    flint_abi::random().map_or_else(|_| u128::from(flint_abi::monotonic().unwrap_or(1)), u128::from_le_bytes)
+}
+
+/// The low half of [`random`].
+pub(super) fn random_u64() -> u64 {
+    u64::try_from(random() & u128::from(u64::MAX)).unwrap_or_default()
+}

@@ -1,0 +1,260 @@
+//! The gateway's side of one authority, in one VM: the view of the table, the poller, and the usage to report.
+
+use std::rc::Weak;
+use std::time::Duration;
+
+use flint_abi::{Level, Map};
+
+use super::clock;
+use super::metrics::gauge;
+use super::root::State;
+use super::shared::Shared;
+use super::vm::Vm;
+use crate::config::{Authority, Token};
+use crate::protocol::{GATEWAY_HEADER, USAGE_PATH};
+use crate::request::Headers;
+use crate::sync::{self, Answer, Failure, Settings, Sync};
+use crate::table::store::{Namespace, Store as _};
+use crate::table::{Meta, View};
+use crate::telemetry::{self, Counter};
+use crate::usage::{self, Usage};
+
+/// One authority as called with one token.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    namespace: Namespace,
+    authority: Authority,
+    /// `None` where it should be in the environment and is not.
+    token: Option<String>,
+    /// The id of this Envoy process, once it is known.
+    id: Option<String>,
+    pub(super) view: View,
+    pub(super) usage: Usage,
+    sync: Sync,
+    poll: Option<u32>,
+    report: Option<u32>,
+    /// The configuration whose root context made the outstanding call for the table: its end is the call's.
+    caller: Weak<State>,
+    /// Both clocks at the last tick.
+    pub(super) ms: u64,
+    pub(super) unix: i64,
+    gauges_at: u64,
+}
+
+impl Gateway {
+    /// A gateway that has done nothing yet. `vm` is the VM's number.
+    pub(super) fn new(authority: &Authority, vm: u64) -> Self {
+        let token = match &authority.token {
+            Token::None => Some(String::new()),
+            Token::Literal(secret) => Some(secret.expose().to_owned()),
+            Token::Env(name) => std::env::var(&**name).ok().filter(|token| !token.is_empty()),
+        };
+        let namespace =
+            Namespace::of(&authority.cluster, &authority.host, token.as_deref().unwrap_or("\0unset"));
+        let settings =
+            Settings { wait_seconds: authority.wait_seconds, timeout_seconds: authority.timeout_seconds };
+        Self {
+            namespace,
+            authority: authority.clone(),
+            token,
+            id: None,
+            view: View::new(namespace),
+            usage: Usage::default(),
+            sync: Sync::new(namespace, settings, vm),
+            poll: None,
+            report: None,
+            caller: Weak::new(),
+            ms: clock::monotonic_ms(),
+            unix: clock::unix().unwrap_or_default(),
+            gauges_at: 0,
+        }
+    }
+
+    pub(super) const fn namespace(&self) -> Namespace {
+        self.namespace
+    }
+
+    /// Whether this VM is the one that polls.
+    pub(super) const fn is_poller(&self) -> bool {
+        self.sync.is_holder()
+    }
+
+    /// Looks at the clocks and at the table, and sends what is due. `caller` is the configuration whose root context
+    /// calls; with `None` only usage is sent, on behalf of a configuration that is gone.
+    pub(super) fn tick(&mut self, vm: &Vm, caller: Option<&Weak<State>>) {
+        self.ms = clock::monotonic_ms();
+        self.unix = clock::unix().unwrap_or(self.unix);
+        // Where shared data fails, the view stays as it was and grows old.
+        let _ = self.view.refresh(&Shared);
+        if let Some(caller) = caller {
+            if self.poll.is_some() && self.caller.strong_count() == 0 {
+                self.poll = None;
+                self.sync.handle_failure(Failure::NoAnswer, self.now(vm));
+            }
+            self.poll_table(vm, caller);
+        }
+        self.report_usage(vm);
+        self.show(vm);
+    }
+
+    /// Takes the answer to a call, if it is one of this gateway's.
+    pub(super) fn take_answer(
+        &mut self,
+        vm: &Vm,
+        caller: &Weak<State>,
+        call: u32,
+        headers: usize,
+        body: usize,
+    ) -> bool {
+        self.ms = clock::monotonic_ms();
+        if self.poll == Some(call) {
+            self.poll = None;
+            let (status, encoded) = head(headers);
+            let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
+            match body {
+                Ok(body) => {
+                    let answer = Answer { status, encoded, body: &body };
+                    self.sync.handle_answer(&Shared, answer, self.now(vm));
+                }
+                Err(_) => self.sync.handle_failure(Failure::NoAnswer, self.now(vm)),
+            }
+            let _ = self.view.refresh(&Shared);
+            self.poll_table(vm, caller);
+            self.show(vm);
+            return true;
+        }
+        if self.report == Some(call) {
+            self.report = None;
+            self.take_delivery(vm, head(headers).0);
+            return true;
+        }
+        false
+    }
+
+    fn now(&self, vm: &Vm) -> sync::Now {
+        sync::Now { ms: self.ms, served: vm.served.get(), random: clock::random_u64() }
+    }
+
+    fn poll_table(&mut self, vm: &Vm, caller: &Weak<State>) {
+        let now = self.now(vm);
+        let Some(call) = self.sync.poll(&Shared, now) else { return };
+        if self.token.is_none() {
+            self.sync.handle_failure(Failure::NoToken, now);
+            return;
+        }
+        match self.send("GET", &call.path, None, call.timeout) {
+            Some(token) => {
+                (self.poll, self.caller) = (Some(token), caller.clone());
+                vm.metrics.add(Counter::Polls, 1);
+            }
+            None => self.sync.handle_failure(Failure::NotSent, now),
+        }
+    }
+
+    fn report_usage(&mut self, vm: &Vm) {
+        if self.usage.is_empty() || self.token.is_none() {
+            return;
+        }
+        let timeout = 1_000 * u64::from(self.authority.timeout_seconds);
+        let now = self.usage_now();
+        let Some(body) = self.usage.poll(now, timeout).map(<[u8]>::to_vec) else { return };
+        self.report = self.send("POST", USAGE_PATH, Some(&body), timeout);
+        if self.report.is_none() {
+            self.take_delivery(vm, None);
+        }
+    }
+
+    fn take_delivery(&mut self, vm: &Vm, status: Option<u16>) {
+        let Some(delivery) = self.usage.handle_status(status, self.usage_now()) else { return };
+        vm.metrics.count(|counters| telemetry::count_delivery(counters, delivery));
+        say(telemetry::delivery_line(delivery, &self.authority.cluster));
+    }
+
+    fn usage_now(&self) -> usage::Now {
+        usage::Now { ms: self.ms, unix: self.unix, random: clock::random() }
+    }
+
+    /// Sends a call to the authority; `None` where Envoy would not.
+    fn send(&mut self, method: &str, path: &str, body: Option<&[u8]>, timeout: u64) -> Option<u32> {
+        let id = self.process_id();
+        let credential = self.token.as_deref().filter(|token| !token.is_empty());
+        let credential = credential.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![
+            (":method", method),
+            (":path", path),
+            (":authority", &*self.authority.host),
+            (GATEWAY_HEADER, &*id),
+            ("accept", "application/json"),
+            ("user-agent", concat!("flint-auth/", env!("CARGO_PKG_VERSION"))),
+        ];
+        if let Some(credential) = &credential {
+            headers.push(("authorization", credential));
+        }
+        if body.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
+        let timeout = Duration::from_millis(timeout);
+        proxy_wasm::hostcalls::dispatch_http_call(&self.authority.cluster, headers, body, vec![], timeout)
+            .ok()
+    }
+
+    /// The id of this Envoy process for this authority: the first VM to need one makes it, all use it.
+    fn process_id(&mut self) -> String {
+        if let Some(id) = &self.id {
+            return id.clone();
+        }
+        let key = self.namespace.single(b'g');
+        let held = || Shared.get(&key).ok().flatten().and_then(|(value, _)| String::from_utf8(value).ok());
+        let id = held().unwrap_or_else(|| {
+            let id = format!("gw_{:032x}", clock::random());
+            // If another VM writes at the same moment, what stands there afterwards is the id for both.
+            let _ = Shared.set(&key, id.as_bytes(), None);
+            held().unwrap_or(id)
+        });
+        self.id.insert(id).clone()
+    }
+
+    /// Counts and says what happened, and keeps the table's gauges, which are the poller's to set.
+    fn show(&mut self, vm: &Vm) {
+        for event in self.sync.take_events() {
+            vm.metrics.count(|counters| telemetry::count(counters, event));
+            say(telemetry::line(event, &self.authority.cluster));
+        }
+        if self.sync.is_holder() && self.ms >= self.gauges_at {
+            self.gauges_at = self.ms + 1_000;
+            if let Some(Meta { keys, version, fresh_at, .. }) = self.view.meta() {
+                gauge("flint_table_keys", *keys);
+                gauge("flint_table_version", *version);
+                gauge("flint_table_age_seconds", self.ms.saturating_sub(*fresh_at) / 1_000);
+            }
+        }
+    }
+}
+
+/// The status of an answer, and whether its body is encoded. Nothing may be asked of an answer without headers.
+fn head(count: usize) -> (Option<u16>, bool) {
+    if count == 0 {
+        return (None, false);
+    }
+    let Ok(map) = flint_abi::headers(Map::CalloutHeaders) else { return (None, false) };
+    let Some(headers) = Headers::read(&map) else { return (None, false) };
+    let (mut status, mut encoded) = (None, false);
+    for (name, value) in headers {
+        match name {
+            b":status" => status = std::str::from_utf8(value).ok().and_then(|status| status.parse().ok()),
+            b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
+            _ => {}
+        }
+    }
+    (status, encoded)
+}
+
+fn say(line: Option<(telemetry::Level, String)>) {
+    if let Some((level, text)) = line {
+        let level = match level {
+            telemetry::Level::Info => Level::Info,
+            telemetry::Level::Warn => Level::Warn,
+        };
+        flint_abi::log(level, &text);
+    }
+}

@@ -1,0 +1,85 @@
+//! What all plugin configurations in one VM share: who the VM is, its metrics, and its gateways.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::clock;
+use super::gateway::Gateway;
+use super::metrics::{Metrics, gauge};
+use super::shared::Shared;
+use crate::config::Authority;
+use crate::roster;
+use crate::table::store::Namespace;
+
+/// How often a VM says that it lives and hands over its counts, in milliseconds.
+const BEAT: u64 = 1_000;
+
+/// One VM.
+#[derive(Debug)]
+pub(super) struct Vm {
+    /// Random, and not 0.
+    id: u64,
+    /// Whether it has served a request: that of Envoy's main thread never does.
+    pub(super) served: Cell<bool>,
+    pub(super) metrics: Metrics,
+    gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
+    beat_at: Cell<u64>,
+    slot: Cell<Option<usize>>,
+}
+
+thread_local! {
+    static VM: Rc<Vm> = Rc::new(Vm::new());
+}
+
+/// This VM.
+pub(super) fn vm() -> Rc<Vm> {
+    VM.with(Rc::clone)
+}
+
+impl Vm {
+    fn new() -> Self {
+        Self {
+            id: clock::random_u64().max(1),
+            served: Cell::new(false),
+            metrics: Metrics::default(),
+            gateways: RefCell::default(),
+            beat_at: Cell::new(0),
+            slot: Cell::new(None),
+        }
+    }
+
+    /// The gateway for an authority and the token in use; configurations with the same ones share it.
+    pub(super) fn gateway(&self, authority: &Authority) -> Rc<RefCell<Gateway>> {
+        let gateway = Gateway::new(authority, self.id);
+        let mut gateways = self.gateways.borrow_mut();
+        Rc::clone(gateways.entry(gateway.namespace()).or_insert_with(|| Rc::new(RefCell::new(gateway))))
+    }
+
+    /// All gateways, also of configurations that are gone: they may have usage to report.
+    pub(super) fn gateways(&self) -> Vec<Rc<RefCell<Gateway>>> {
+        self.gateways.borrow().values().cloned().collect()
+    }
+
+    /// Says that this VM lives, whether it is ready for requests, and what it counted. Does it once in [`BEAT`].
+    pub(super) fn beat(&self, now: u64, ready: bool) {
+        if now < self.beat_at.get() {
+            return;
+        }
+        self.beat_at.set(now + BEAT);
+        self.metrics.flush();
+        // Where shared data fails, the gauges stay as they are and the slot goes silent, which is what is the case.
+        let Ok(beat) = roster::beat(&Shared, self.id, now) else { return };
+        for slot in beat.gone {
+            gauge(&ready_name(slot), 0);
+        }
+        if let Some(slot) = beat.slot {
+            gauge(&ready_name(slot), u64::from(ready));
+            self.slot.set(Some(slot));
+        }
+    }
+}
+
+fn ready_name(slot: usize) -> String {
+    format!("flint_worker_ready_{slot}")
+}

@@ -1,0 +1,60 @@
+//! Where a key's record comes from: the table, and the keys of the configuration (contract §5, §6).
+//!
+//! 1. Without an authority only the configuration's keys count, and they are always there.
+//! 2. With one, there is an answer only while the table is usable: once there has been one, and as long as the
+//!    authority's last good answer is less than `max_staleness_seconds` old.
+//! 3. The table's entry wins over one of the configuration with the same digest.
+
+use crate::config::Config;
+use crate::key::Digest;
+use crate::table::{Fault, Found, Store, View, record};
+
+/// Whether there is a table to ask.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Table {
+    /// There is.
+    Usable,
+    /// There has never been one; the first may be on its way.
+    Awaited,
+    /// There was one, and it is too old.
+    TooOld,
+}
+
+/// All the keys that a request may have.
+#[derive(Debug)]
+pub struct Keys<'a, S> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The table; `None` without an authority.
+    pub table: Option<(&'a mut View, &'a S)>,
+    /// The monotonic clock, in milliseconds, of a moment ago.
+    pub now: u64,
+}
+
+impl<S: Store> Keys<'_, S> {
+    /// Whether there is an answer to be had (rules 1 and 2).
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let Some((view, _)) = &self.table else { return Table::Usable };
+        let Some(meta) = view.meta() else { return Table::Awaited };
+        let limit = 1_000 * u64::from(self.config.max_staleness_seconds);
+        if self.now.saturating_sub(meta.fresh_at) < limit { Table::Usable } else { Table::TooOld }
+    }
+
+    /// Finds a key's record (rule 3).
+    ///
+    /// # Errors
+    /// Those of the table.
+    pub fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault> {
+        if let Some((view, store)) = &mut self.table
+            && let Some(found) = view.lookup(*store, digest)?
+        {
+            return Ok(Some(found));
+        }
+        Ok(self.config.keys.get(digest).map(|entry| {
+            let mut bytes = Vec::new();
+            record::put(&mut bytes, entry);
+            Found::from_bytes(bytes)
+        }))
+    }
+}

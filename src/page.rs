@@ -1,0 +1,169 @@
+//! A page of the key table as a gateway reads it (contract §6): strict about the page, lenient about its entries.
+//!
+//! 1. A page is JSON with `cursor` and `more`; `reset`, `keys`, `removed` and `revoked_tokens` may be absent. Any of
+//!    them of a wrong type makes the whole page bad, and a bad page changes nothing.
+//! 2. An entry that is bad is dropped and counted. If its digest can be read, what is held under it is dropped too.
+//! 3. Entries count in order: the last of a digest wins. A digest that is also in `removed` is removed.
+//! 4. Unknown fields are ignored, in the page and in its entries.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::entry::{Cidr, Entry, is_id, is_owner};
+use crate::key::{Digest, Environment};
+use crate::permission::is_grant;
+
+/// The longest cursor that is kept, in bytes.
+pub const MAX_CURSOR: usize = 4096;
+
+/// A good page.
+#[derive(Debug, Default, PartialEq)]
+pub struct Page {
+    /// What goes back with the next call.
+    pub cursor: String,
+    /// There is more to be had at once.
+    pub more: bool,
+    /// The cursor of the call is not known; a whole new table begins here.
+    pub reset: bool,
+    /// What becomes of each digest that the page names: its new entry, or none. Each digest once.
+    pub changes: Vec<(Digest, Option<Entry>)>,
+    /// How many entries were bad.
+    pub dropped: u64,
+}
+
+/// Why a page is bad.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BadPage {
+    /// It is not JSON, or ends early.
+    Json,
+    /// It is JSON of another shape.
+    Shape,
+}
+
+#[derive(Deserialize)]
+struct RawPage<'a> {
+    cursor: String,
+    more: bool,
+    #[serde(default)]
+    reset: bool,
+    #[serde(borrow, default)]
+    keys: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    removed: Vec<&'a RawValue>,
+    #[serde(borrow, default, rename = "revoked_tokens")]
+    _revoked_tokens: Vec<&'a RawValue>,
+}
+
+/// Texts are borrowed where they have no escapes: a page has thousands of them.
+#[derive(Deserialize)]
+struct RawEntry<'a> {
+    #[serde(borrow)]
+    sha256: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    environment: Cow<'a, str>,
+    #[serde(borrow)]
+    permissions: Vec<Text<'a>>,
+    #[serde(borrow, default)]
+    owner: Option<Text<'a>>,
+    #[serde(default)]
+    not_before: Option<i64>,
+    #[serde(default)]
+    expires_at: Option<i64>,
+    #[serde(default)]
+    revoked_at: Option<i64>,
+    #[serde(borrow, default)]
+    allowed_cidrs: Option<Vec<Text<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// All that has to be readable for a bad entry to take what is held under its digest with it.
+#[derive(Deserialize)]
+struct OnlyDigest<'a> {
+    #[serde(borrow)]
+    sha256: Cow<'a, str>,
+}
+
+impl Page {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// [`BadPage`] where rule 1 is broken.
+    pub fn parse(body: &[u8]) -> Result<Self, BadPage> {
+        let raw: RawPage<'_> = serde_json::from_slice(body)
+            .map_err(|error| if error.is_data() { BadPage::Shape } else { BadPage::Json })?;
+        if raw.cursor.len() > MAX_CURSOR {
+            return Err(BadPage::Shape);
+        }
+        let mut changes = Vec::with_capacity(raw.keys.len() + raw.removed.len());
+        let mut dropped = 0;
+        for key in raw.keys {
+            match entry(key) {
+                Ok(entry) => changes.push((entry.digest, Some(entry))),
+                Err(digest) => {
+                    dropped += 1;
+                    changes.extend(digest.map(|digest| (digest, None)));
+                }
+            }
+        }
+        for removed in raw.removed {
+            match serde_json::from_str::<Cow<'_, str>>(removed.get())
+                .ok()
+                .and_then(|text| Digest::parse_hex(&text))
+            {
+                Some(digest) => changes.push((digest, None)),
+                None => dropped += 1,
+            }
+        }
+        let changes = last_of_each(changes);
+        Ok(Self { cursor: raw.cursor, more: raw.more, reset: raw.reset, changes, dropped })
+    }
+}
+
+/// Keeps the last change of every digest. Removals come behind all entries, so they win.
+fn last_of_each(mut changes: Vec<(Digest, Option<Entry>)>) -> Vec<(Digest, Option<Entry>)> {
+    let last: HashMap<Digest, usize> =
+        changes.iter().enumerate().map(|(place, (digest, _))| (*digest, place)).collect();
+    if last.len() < changes.len() {
+        let mut place = 0..;
+        changes.retain(|(digest, _)| last.get(digest).copied() == place.next());
+    }
+    changes
+}
+
+/// Reads an entry; a bad one answers with its digest, if that can be read.
+fn entry(raw: &RawValue) -> Result<Entry, Option<Digest>> {
+    let Ok(fields) = serde_json::from_str::<RawEntry<'_>>(raw.get()) else {
+        let only = serde_json::from_str::<OnlyDigest<'_>>(raw.get());
+        return Err(only.ok().and_then(|only| Digest::parse_hex(&only.sha256)));
+    };
+    let digest = Digest::parse_hex(&fields.sha256).ok_or(None)?;
+    check(&fields, digest).ok_or(Some(digest))
+}
+
+fn check(fields: &RawEntry<'_>, digest: Digest) -> Option<Entry> {
+    let grants = fields.permissions.iter().map(|Text(text)| is_grant(text).then(|| (&**text).into()));
+    let cidrs = fields.allowed_cidrs.as_ref().map(|cidrs| cidrs.iter().map(|Text(text)| Cidr::parse(text)));
+    let owner = fields.owner.as_ref().map(|Text(text)| is_owner(text).then(|| (&**text).into()));
+    Some(Entry {
+        digest,
+        id: is_id(&fields.id).then(|| (&*fields.id).into())?,
+        environment: Environment::parse(&fields.environment)?,
+        permissions: grants.collect::<Option<_>>()?,
+        owner: owner.map_or(Some(None), |owner| owner.map(Some))?,
+        not_before: fields.not_before,
+        expires_at: fields.expires_at,
+        revoked_at: fields.revoked_at,
+        allowed_cidrs: cidrs.map_or(Some(None), |cidrs| cidrs.collect::<Option<_>>().map(Some))?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
