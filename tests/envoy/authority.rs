@@ -134,6 +134,14 @@ impl Authority {
         self.change(|state| state.polls.next.extend(replies));
     }
 
+    /// Answers so many further calls for the key table with the truth, and holds those after them.
+    pub(crate) fn hold_after(&self, calls: usize) {
+        self.change(|state| {
+            state.polls.next.extend(std::iter::repeat_n(Reply::Truth, calls));
+            state.polls.next.push_back(Reply::Hold);
+        });
+    }
+
     /// Answers every call for the key table with this until [`Authority::recover`]; held calls at once.
     pub(crate) fn every_poll(&self, reply: Reply) {
         self.change(|state| state.polls.always = Some(reply));
@@ -204,12 +212,22 @@ impl Shared {
 // === impl Script ===
 
 impl Script {
+    /// The answer that is next, where it is not the truth.
     fn take(&mut self) -> Option<Reply> {
+        if self.holds() || matches!(self.next.front(), Some(Reply::Truth)) {
+            return None;
+        }
         self.next.pop_front().or_else(|| self.always.clone())
     }
 
-    fn is_empty(&self) -> bool {
-        self.next.is_empty() && self.always.is_none()
+    /// Notes that a call got the truth.
+    fn told_the_truth(&mut self) {
+        self.next.pop_front_if(|reply| matches!(reply, Reply::Truth));
+    }
+
+    /// Whether the next call is to be held.
+    fn holds(&self) -> bool {
+        matches!(self.next.front().or(self.always.as_ref()), Some(Reply::Hold))
     }
 }
 

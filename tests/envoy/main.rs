@@ -29,3 +29,8 @@ mod allow_deny;
 mod answers;
 mod headers;
 mod routes;
+// The key table and what feeds it.
+mod first_table;
+mod outage;
+mod pages;
+mod sync;

@@ -10,6 +10,10 @@ use socket2::SockRef;
 /// An answer out of the script.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
+    /// What the call would get without a script.
+    Truth,
+    /// The call is held until [`super::Authority::recover`], and then gets the truth.
+    Hold,
     /// 200 with this page.
     Page(Value),
     /// This status with this body, as JSON.
@@ -53,7 +57,8 @@ impl Reply {
                 SockRef::from(&*stream).set_linger(Some(Duration::ZERO))?;
                 Ok(After::Close)
             }
-            Self::Never => {
+            // The first two are seen to before there is an answer to send.
+            Self::Truth | Self::Hold | Self::Never => {
                 // The caller's hanging up is the end.
                 stream.read(&mut [0; 64])?;
                 Ok(After::Close)

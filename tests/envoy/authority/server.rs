@@ -81,7 +81,7 @@ fn serve(shared: &Shared, stop: &AtomicBool, mut stream: TcpStream) -> io::Resul
         let call = Call::of(message);
         let poll = call.path == "/v1/key-table";
         let reply = match call.path.as_str() {
-            "/v1/key-table" => shared.poll(&call, stop),
+            "/v1/key-table" => shared.poll(&call, &|| stop.load(Ordering::SeqCst) || has_hung_up(&stream)),
             "/v1/usage" => shared.report(&call),
             _ => Reply::Status(404, "{}".into()),
         };
@@ -113,11 +113,22 @@ fn waits_for_a_call(reader: &mut BufReader<TcpStream>, stop: &AtomicBool) -> io:
     Ok(came)
 }
 
+/// Whether the caller has closed the connection.
+fn has_hung_up(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("the socket is open");
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).expect("the socket is open");
+    match peeked {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
+}
+
 // === impl Shared ===
 
 impl Shared {
     /// What a call for the key table is answered with; held while there is no news.
-    fn poll(&self, call: &Call, stop: &AtomicBool) -> Reply {
+    fn poll(&self, call: &Call, is_over: &dyn Fn() -> bool) -> Reply {
         let mut state = self.lock();
         state.calls.push(call.clone());
         state.open += 1;
@@ -128,20 +139,23 @@ impl Shared {
             if let Some(reply) = state.polls.take() {
                 return reply;
             }
+            let held = state.polls.holds();
             if !call.is_authorised() {
                 return Reply::Status(401, r#"{"error":{"code":"UNAUTHORIZED","message":"No"}}"#.into());
             }
             let place = state.feed.place(call.cursor());
             let left = until.saturating_duration_since(Instant::now());
-            if state.feed.has_news(&place) || call.cursor().is_none() || left.is_zero() {
+            let answers = state.feed.has_news(&place) || call.cursor().is_none() || left.is_zero();
+            if answers && !held {
+                state.polls.told_the_truth();
                 let asked = call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1000);
                 let limit = state.page_limit.map_or(asked, |limit| limit.min(asked));
                 return Reply::Page(state.feed.page(&place, limit));
             }
-            if stop.load(Ordering::SeqCst) {
+            if is_over() {
                 return Reply::Reset;
             }
-            state = self.changed.wait_timeout(state, left.min(Duration::from_millis(200))).unwrap().0;
+            state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap().0;
         }
     }
 

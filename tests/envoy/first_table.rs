@@ -1,0 +1,176 @@
+//! A cold start: requests that come before there ever was a table (contract §6, acceptance C7, D3 to D5).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flint_auth::key::Digest;
+use serde_json::json;
+
+use crate::authority::{Authority, Reply};
+use crate::client::{Answer, Protocol, Request, http1, http2};
+use crate::expect;
+use crate::harness::{eventually, throughout};
+use crate::keys::Key;
+use crate::scene::{Scene, configuration};
+
+/// A gateway whose authority has been asked for the first page and does not answer yet.
+fn cold(workers: usize, keys: &[&Key]) -> Scene {
+    let authority = Authority::start();
+    authority.announce(keys.iter().copied());
+    authority.every_poll(Reply::Hold);
+    Scene::with(authority, |plan| plan.workers(workers).listener("main", configuration(json!({}))))
+}
+
+#[test]
+fn requests_wait_for_the_first_table_and_are_then_decided() {
+    for workers in [1, 4] {
+        let (good, poor) = (Key::live("good").may(&["*"]), Key::live("poor"));
+        let scene = cold(workers, &[&good, &poor]);
+        let mut waiting: Vec<_> = scene.connections("main");
+        let secrets = [&*good.secret, &*poor.secret, "flint_live_unknown"];
+        for (index, connection) in waiting.iter_mut().enumerate() {
+            let request = Request::get("/documents").bearer(secrets[index % 3]);
+            connection.write(&request).expect("the connection is open");
+        }
+        throughout("no request gets through", Duration::from_millis(150), || {
+            scene.upstream.received().is_empty()
+        });
+        scene.authority.recover();
+        for (index, connection) in waiting.iter_mut().enumerate() {
+            let answer = connection.read("GET").expect("an answer");
+            assert_eq!(answer.status, [200, 403, 401][index % 3], "{workers} workers: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn no_request_waits_longer_than_a_second() {
+    let key = Key::live("good").may(&["*"]);
+    let scene = cold(4, &[&key]);
+    let address = scene.gateway.address();
+    let timed = |protocol: Protocol| {
+        let begun = Instant::now();
+        let answer = Request::get("/documents").bearer(&key.secret).send(protocol, address);
+        (answer, begun.elapsed())
+    };
+    thread::scope(|scope| {
+        let requests: Vec<_> =
+            (0..12).map(|index| scope.spawn(move || timed(Protocol::ALL[index % 2]))).collect();
+        for request in requests {
+            let (answer, waited) = request.join().expect("an answer");
+            expect::denied(&answer, "unavailable");
+            // A second, and what a busy machine adds to it.
+            assert!(
+                Duration::from_millis(500) < waited && waited < Duration::from_millis(1300),
+                "{waited:?}"
+            );
+        }
+    });
+    scene.authority.recover();
+    eventually("the table comes", Duration::from_secs(5), || timed(Protocol::Http1).0.status == 200);
+}
+
+#[test]
+fn what_needs_no_table_does_not_wait() {
+    let scene = cold(1, &[]);
+    let begun = Instant::now();
+    for protocol in Protocol::ALL {
+        let send = |request: Request| request.send(protocol, scene.gateway.address());
+        expect::denied(&send(Request::get("/documents")), "no_credential");
+        expect::denied(&send(Request::get("/documents").bearer("flint_live_a.b")), "malformed");
+        assert_eq!(send(Request::get("/healthz")).status, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_body_that_waits_arrives_whole_or_is_refused_by_envoy() {
+    let key = Key::live("good").may(&["*"]);
+    for protocol in Protocol::ALL {
+        for size in [1, 100_000, 900_000, 4_000_000] {
+            let scene = cold(1, &[&key]);
+            let body: Vec<u8> = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
+            let request = Request::new("POST", "/upload").bearer(&key.secret).body(body.clone());
+            let answer = thread::scope(|scope| {
+                let sent = scope.spawn(|| try_send(&request, protocol, &scene));
+                eventually("the request waits", Duration::from_secs(5), || {
+                    scene.gateway.statistic("http.main.downstream_rq_active") == 1 || sent.is_finished()
+                });
+                scene.authority.recover();
+                sent.join().expect("a result")
+            });
+            let Some(answer) = answer else {
+                // Envoy may hang up on a client that goes on sending what it has refused.
+                assert!(size > 1_000_000, "{protocol:?} {size}");
+                continue;
+            };
+            if size > 1_000_000 && answer.status == 413 {
+                continue;
+            }
+            assert_eq!(answer.status, 200, "{protocol:?} {size}: {answer:?}");
+            assert_eq!(answer.json()["body_sha256"], Digest::of(&body).to_hex(), "{protocol:?} {size}");
+        }
+    }
+}
+
+fn try_send(request: &Request, protocol: Protocol, scene: &Scene) -> Option<Answer> {
+    match protocol {
+        Protocol::Http1 => http1::Connection::open(scene.gateway.address()).try_send(request).ok(),
+        Protocol::Http2 => http2::Connection::open(scene.gateway.address()).try_send(request).ok(),
+    }
+}
+
+#[test]
+fn clients_that_hang_up_while_they_wait_leave_nothing_behind() {
+    let key = Key::live("good").may(&["*"]);
+    let scene = cold(4, &[&key]);
+    let mut connections = scene.connections("main");
+    for connection in &mut connections {
+        let request = Request::new("POST", "/upload").bearer(&key.secret).body(vec![7; 10_000]);
+        connection.write(&request).expect("the connection is open");
+    }
+    let active = || scene.gateway.statistic("http.main.downstream_rq_active");
+    let all = u64::try_from(connections.len()).unwrap();
+    eventually("all requests wait", Duration::from_secs(1), || active() == all);
+    connections.into_iter().for_each(http1::Connection::close);
+    eventually("Envoy lets go of them", Duration::from_secs(5), || active() == 0);
+    scene.authority.recover();
+    eventually("the table comes", Duration::from_secs(5), || {
+        scene.send("main", &Request::get("/documents").bearer(&key.secret)).status == 200
+    });
+    assert_eq!(scene.upstream.received().len(), 1, "nothing of the others got through");
+    assert_eq!(active(), 0);
+}
+
+#[test]
+fn the_table_is_not_used_before_its_last_page() {
+    let keys: Vec<Key> = (0..4).map(|_| Key::live("paged").may(&["*"])).collect();
+    let scene = cold(1, &keys.iter().collect::<Vec<_>>());
+    let page = json!({"cursor": "half", "more": true, "keys": [keys[0].entry]});
+    scene.authority.next_polls([Reply::Page(page), Reply::Hold]);
+    eventually("the second page is asked for", Duration::from_secs(5), || {
+        scene.authority.polls().iter().any(|call| call.cursor() == Some("half"))
+    });
+    let request = Request::get("/documents").bearer(&keys[0].secret);
+    expect::denied(&scene.send("main", &request), "unavailable");
+    scene.authority.recover();
+    eventually("the table is whole", Duration::from_secs(5), || scene.send("main", &request).status == 200);
+}
+
+#[test]
+fn a_dead_authority_makes_requests_unavailable_until_it_comes_to_life() {
+    let key = Key::live("good").may(&["*"]);
+    let scene =
+        Scene::with(Authority::down(), |plan| plan.workers(4).listener("main", configuration(json!({}))));
+    let begun = Instant::now();
+    let answer = scene.send("main", &Request::get("/documents").bearer(&key.secret));
+    expect::denied(&answer, "unavailable");
+    assert!(begun.elapsed() < Duration::from_millis(1300), "{:?}", begun.elapsed());
+    scene.authority.announce([&key]);
+    scene.authority.up();
+    for mut connection in scene.connections("main") {
+        eventually("every worker recovers by itself", Duration::from_secs(15), || {
+            connection.send(&Request::get("/documents").bearer(&key.secret)).status == 200
+        });
+    }
+}
