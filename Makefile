@@ -20,9 +20,9 @@ help: ## List the targets
 
 wasm: need-cargo ## Build the filter, dist/flint-auth.wasm
 # `cargo build` drops link-time optimisation where a crate is cdylib and rlib at once; naming one crate type keeps it.
-	$(CARGO) rustc --locked --release --target wasm32-wasip1 --package flint-auth --lib --crate-type cdylib
+	$(CARGO) rustc --locked --profile filter --target wasm32-wasip1 --package flint-auth --lib --crate-type cdylib
 	@mkdir -p dist
-	$(PYTHON) tools/wasm-exports $(TARGET)/wasm32-wasip1/release/flint_auth.wasm $(WASM).new
+	$(PYTHON) tools/wasm-exports $(TARGET)/wasm32-wasip1/filter/flint_auth.wasm $(WASM).new
 	@mv $(WASM).new $(WASM)
 	@size=$$(wc -c < $(WASM)); echo "$(WASM): $$size bytes of at most $(WASM_LIMIT)"; test $$size -le $(WASM_LIMIT)
 
