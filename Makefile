@@ -35,13 +35,13 @@ demo: wasm flint ## Run the whole thing on this machine; ONCE=1 checks every ans
 test: test-unit test-envoy ## Run every test
 
 test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documentation, authority
-	$(CARGO) test --locked --package flint-auth --lib --bins
+	$(CARGO) test --locked --package flint-auth --lib --bins --test properties
 	$(CARGO) test --locked --package flint-auth --doc
 	$(CARGO) test --locked --package flint-abi --package flint
 
 test-envoy: wasm flint ## Run the tests on a real Envoy
 	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
-	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy $(CARGO) test --locked --package flint-auth --test '*'
+	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy $(CARGO) test --locked --package flint-auth --test envoy
 
 lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
 	$(CARGO) fmt --all --check
