@@ -1,2 +1,7 @@
-//! The program `flint`.
-fn main() {}
+//! The program `flint`: everything is in the library, see `lib.rs`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flint::cli::main()
+}

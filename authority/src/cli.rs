@@ -1,0 +1,102 @@
+//! The command line: one verb a file, the same functions as the API.
+//!
+//! What a program may want to read goes to standard output, what a person should know besides goes to standard error.
+//! No secret is ever taken from the arguments: they are seen by everyone on the machine.
+//!
+//! Exit codes: 0 done; 1 failed; 2 the request or the command line is wrong; 3 there is no such thing; 4 refused by the
+//! state that the thing is in.
+
+mod duration;
+mod gateways;
+mod keys;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Database;
+use crate::store::{Store, StoreError};
+
+/// The authority of Flint Auth: makes, rotates and revokes API keys and feeds the gateways.
+#[derive(Parser)]
+#[command(name = "flint", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Where the keys are: sqlite:<path> or postgres://<user>@<host>/<database>
+    ///
+    /// Give an address with a password in the environment, not as an argument.
+    #[arg(long, global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
+    database: Database,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API and feed the gateways
+    Serve(serve::Serve),
+    /// Make, list, show, rotate and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Register gateways and see what they have applied
+    #[command(subcommand)]
+    Gateways(gateways::Gateways),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(serve) => serve.run(&cli.global).await,
+        Command::Keys(keys) => keys.run(&cli.global).await,
+        Command::Gateways(gateways) => gateways.run(&cli.global).await,
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let store_error = error.downcast_ref::<StoreError>();
+    if let Some(StoreError::Invalid(mistakes)) = store_error {
+        for mistake in mistakes {
+            eprintln!("error: {} {}", mistake.field, mistake.message);
+        }
+    } else {
+        eprintln!("error: {error:#}");
+    }
+    ExitCode::from(match store_error {
+        Some(StoreError::Invalid(_)) => 2,
+        Some(StoreError::NotFound(_)) => 3,
+        Some(StoreError::Refused(_) | StoreError::Exists(_)) => 4,
+        _ => 1,
+    })
+}
+
+// === impl Global ===
+
+impl Global {
+    async fn open(&self) -> Result<Store, StoreError> {
+        Store::open(&self.database).await
+    }
+}

@@ -1,0 +1,89 @@
+//! Spans and ends as people write them: `90d`, `12h`, `never`, `2027-01-15T08:00:00Z`.
+
+use crate::clock;
+use crate::model::MAX_TIME;
+
+/// When something ends, as it was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// It does not.
+    Never,
+    /// This many seconds from now.
+    In(i64),
+    /// At this time, in Unix seconds.
+    At(i64),
+}
+
+impl End {
+    /// Reads `never`, a span, or a time.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        if let Ok(span) = parse_span(text) {
+            return Ok(Self::In(span));
+        }
+        let time = text.contains('T').then(|| clock::parse(text)).flatten();
+        time.map(Self::At).ok_or_else(|| "must be like 90d, 12h, never or 2027-01-15T08:00:00Z".into())
+    }
+
+    /// The time that it means.
+    pub(super) const fn after(self, now: i64) -> Option<i64> {
+        match self {
+            Self::Never => None,
+            Self::In(span) => Some(now + span),
+            Self::At(time) => Some(time),
+        }
+    }
+}
+
+/// Reads a span: a whole number and one of `s`, `m`, `h`, `d`; or `0` and `now`, which are none at all.
+pub(super) fn parse_span(text: &str) -> Result<i64, String> {
+    if matches!(text, "0" | "now") {
+        return Ok(0);
+    }
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err("must be like 15m, 24h or 90d".into()),
+    };
+    let number = &text[..text.len() - 1];
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let span = number.parse::<i64>().ok().filter(|_| plain).and_then(|number| number.checked_mul(unit));
+    span.filter(|span| *span <= MAX_TIME).ok_or_else(|| "must be like 15m, 24h or 90d".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_read() {
+        assert_eq!(End::parse("never"), Ok(End::Never));
+        assert_eq!(End::parse("90d"), Ok(End::In(90 * 86_400)));
+        assert_eq!(End::parse("2027-01-15T08:00:00Z"), Ok(End::At(1_800_000_000)));
+        for bad in [
+            "",
+            "d",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "90",
+            "1w",
+            "tomorrow",
+            "99999999999999999d",
+            "9999999999999d",
+            "é",
+        ] {
+            assert!(End::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_span_is_a_span() {
+        assert_eq!(parse_span("now"), Ok(0));
+        assert_eq!(parse_span("15m"), Ok(900));
+    }
+}

@@ -1,0 +1,32 @@
+//! `flint gateways create`
+
+use serde_json::json;
+
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::store::Actor;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Create {
+    /// What people will call it; unique
+    name: String,
+}
+
+impl Create {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let store = global.open().await?;
+        let (gateway, token) = store.create_gateway(&self.name, clock::now(), &Actor::cli()).await?;
+        if global.json {
+            let value = json!({
+                "id": gateway.id,
+                "name": gateway.name,
+                "created_at": gateway.created_at,
+                "token": token.reveal(),
+            });
+            return output::json(&value);
+        }
+        eprintln!("Gateway {} ({}) is registered.", gateway.id, gateway.name);
+        eprintln!("This is its token, for FLINT_GATEWAY_TOKEN. Keep it now: it is not shown again.");
+        output::print(&format!("{}\n", token.reveal()))
+    }
+}

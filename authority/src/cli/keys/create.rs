@@ -1,0 +1,71 @@
+//! `flint keys create`
+
+use serde_json::json;
+
+use crate::cli::duration::End;
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::model::draft::NewKey;
+use crate::model::view::KeyView;
+use crate::store::Actor;
+use crate::store::keys::Made;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Create {
+    /// What people will call it
+    #[arg(long)]
+    name: String,
+    /// Production or the sandbox: live or test
+    #[arg(long)]
+    environment: String,
+    /// What it may do, such as documents:read; repeat for more, leave out for full access
+    #[arg(long = "permission", value_name = "RESOURCE:ACTION")]
+    permissions: Vec<String>,
+    /// Who it belongs to
+    #[arg(long)]
+    owner: Option<String>,
+    /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+    #[arg(long, default_value = "90d", value_parser = End::parse)]
+    expires: End,
+    /// From when it is good, if not from now
+    #[arg(long, value_parser = End::parse)]
+    not_before: Option<End>,
+    /// When it is due for rotation: like 90d or never
+    #[arg(long, default_value = "90d", value_parser = End::parse)]
+    rotate: End,
+    /// Where it may be used from: an address or a block; repeat for more, leave out for everywhere
+    #[arg(long = "cidr", value_name = "BLOCK")]
+    cidrs: Vec<String>,
+}
+
+impl Create {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let now = clock::now();
+        let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+        let new = NewKey {
+            name: self.name,
+            environment: self.environment,
+            permissions: some(self.permissions),
+            owner: self.owner,
+            allowed_cidrs: some(self.cidrs),
+            not_before: self.not_before.and_then(|end| end.after(now)),
+            expires_at: Some(self.expires.after(now)),
+            rotate_by: Some(self.rotate.after(now)),
+        };
+        let made = global.open().await?.create_key(new, now, &Actor::cli()).await?;
+        print(global, made, now)
+    }
+}
+
+/// Prints a new key. Its secret goes to standard output alone, so that a script can take it from there.
+pub(super) fn print(global: &Global, made: Made, now: i64) -> anyhow::Result<()> {
+    let view = KeyView::new(made.key, None, now);
+    if global.json {
+        let mut value = json!(view);
+        value["secret"] = json!(made.secret.reveal());
+        return output::json(&value);
+    }
+    eprint!("{}", output::key(&view));
+    eprintln!("\nThis is the key. Keep it now: it is not shown again.");
+    output::print(&format!("{}\n", made.secret.reveal()))
+}

@@ -1,0 +1,97 @@
+//! `flint keys list`
+
+use flint_auth::key::Environment;
+use serde_json::json;
+
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::model::State;
+use crate::model::view::KeyView;
+use crate::store::listing::{Filter, Sort};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct List {
+    /// Part of the name, the owner or the visible ends of the key, or a whole id
+    #[arg(long)]
+    search: Option<String>,
+    /// live or test
+    #[arg(long, value_parser = environment)]
+    environment: Option<Environment>,
+    /// pending, active, expired or revoked
+    #[arg(long, value_parser = state)]
+    status: Option<State>,
+    /// Keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// created, name or expires
+    #[arg(long, default_value = "created", value_parser = sort)]
+    sort: Sort,
+    /// Turn the order round
+    #[arg(long)]
+    descending: bool,
+    /// How many keys at most
+    #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+    /// Where the page before ended: its next_cursor
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+impl List {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let now = clock::now();
+        let filter = Filter {
+            search: self.search,
+            environment: self.environment,
+            state: self.status,
+            owner: self.owner,
+            due_by: None,
+            sort: self.sort,
+            descending: self.descending,
+            limit: self.limit,
+            after: self.cursor,
+        };
+        let page = global.open().await?.list_keys(&filter, now).await?;
+        let keys: Vec<KeyView> =
+            page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)).collect();
+        if global.json {
+            return output::json(&json!({ "keys": keys, "next_cursor": page.next }));
+        }
+        output::print(&table(&keys))?;
+        if let Some(next) = page.next {
+            eprintln!("There are more: --cursor {next}");
+        }
+        Ok(())
+    }
+}
+
+fn table(keys: &[KeyView]) -> String {
+    let rows: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            [
+                key.id.clone(),
+                key.name.clone(),
+                key.environment.into(),
+                output::status(key),
+                key.hint.clone().unwrap_or_else(|| "imported".into()),
+                key.owner.clone().unwrap_or_else(|| "-".into()),
+                output::time(key.expires_at, "never"),
+                output::time(key.last_used_at, "never"),
+            ]
+        })
+        .collect();
+    output::table(["id", "name", "env", "status", "key", "owner", "expires", "last used"], &rows)
+}
+
+fn environment(word: &str) -> Result<Environment, String> {
+    Environment::parse(word).ok_or_else(|| "must be live or test".into())
+}
+
+fn state(word: &str) -> Result<State, String> {
+    State::parse(word).ok_or_else(|| "must be pending, active, expired or revoked".into())
+}
+
+fn sort(word: &str) -> Result<Sort, String> {
+    Sort::parse(word).ok_or_else(|| "must be created, name or expires".into())
+}

@@ -1,0 +1,35 @@
+//! `flint keys rotate`
+
+use serde_json::json;
+
+use crate::cli::duration::parse_span;
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::model::view::KeyView;
+use crate::store::Actor;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Rotate {
+    /// The key's public name, such as key_01JF8Z…
+    id: String,
+    /// How long the old key goes on: now, 15m, 1h, 24h, 7d; never longer than its own end
+    #[arg(long, default_value = "24h", value_parser = parse_span)]
+    overlap: i64,
+}
+
+impl Rotate {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let now = clock::now();
+        let rotated = global.open().await?.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
+        let old = KeyView::new(rotated.old, None, now);
+        if global.json {
+            let mut value = json!(KeyView::new(rotated.new.key, None, now));
+            value["secret"] = json!(rotated.new.secret.reveal());
+            value["previous"] = json!(old);
+            return output::json(&value);
+        }
+        let until = output::time(old.revoked_at.or(old.expires_at), "-");
+        eprintln!("{} goes on until {until}. It is replaced by:\n", old.id);
+        super::create::print(global, rotated.new, now)
+    }
+}

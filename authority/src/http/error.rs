@@ -1,0 +1,119 @@
+//! What goes wrong, as an answer: the one place with the status codes of the API.
+//!
+//! `{"error":{"code":"…","message":"…"}}` (contract §1). Where single fields are at fault, `error.details` lists them.
+//! The caller is told little about what failed inside; the log has the cause.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde_json::json;
+
+use crate::model::Refusal;
+use crate::model::draft::Mistake;
+use crate::store::StoreError;
+
+/// An answer that is not the one that was hoped for.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Vec<Mistake>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: Vec::new() }
+    }
+
+    /// The request as a whole is not what it should be.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
+    }
+
+    /// Single fields are not what they should be.
+    pub(crate) fn invalid_fields(details: Vec<Mistake>) -> Self {
+        let list: Vec<String> = details.iter().map(|one| format!("{} {}", one.field, one.message)).collect();
+        Self { details, ..Self::invalid(list.join("; ")) }
+    }
+
+    /// No credential, or one that is not good here.
+    pub(crate) fn unauthenticated() -> Self {
+        let message = "The request needs a valid bearer token of the kind that this resource is for";
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("There is no such {what}"))
+    }
+
+    /// The path is right, the method is not.
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "This resource does not have that method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+    }
+
+    /// The body is larger than is read.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("The body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
+    }
+
+    /// The body is not JSON and says so.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "The body must be application/json, without content-encoding";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
+    }
+
+    /// The program cannot serve now, and may again soon.
+    pub(crate) fn unavailable() -> Self {
+        let message = "The authority cannot reach its database at the moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
+    fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Invalid(mistakes) => Self::invalid_fields(mistakes),
+            StoreError::Exists(message) => Self::conflict("ALREADY_EXISTS", message),
+            StoreError::Refused(refusal) => {
+                let code = match refusal {
+                    Refusal::Revoked => "KEY_REVOKED",
+                    Refusal::Expired => "KEY_EXPIRED",
+                    Refusal::Superseded(_) => "KEY_ALREADY_ROTATED",
+                    Refusal::Stale(_) => "CHANGED_MEANWHILE",
+                };
+                Self::conflict(code, refusal.to_string())
+            }
+            failed => {
+                tracing::error!(error = %failed, "a request failed");
+                Self::unavailable()
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if !self.details.is_empty() {
+            error["details"] = json!(self.details);
+        }
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flint\""));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,150 @@
+//! What is read from a request before a handler sees it: who calls, the query, the body.
+//!
+//! A body that is not right is described by field and rule, never by what it holds: it might hold a secret.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, header, request::Parts};
+use flint_auth::key::Digest;
+use flint_auth::protocol::GATEWAY_HEADER;
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::error::ApiError;
+use crate::clock;
+
+/// A call of an Envoy process with a good gateway token.
+#[derive(Clone, Debug)]
+pub(crate) struct GatewayCall {
+    /// Which gateway's token it is.
+    pub(crate) gateway_id: String,
+    /// What the process calls itself.
+    pub(crate) process_id: String,
+}
+
+/// The query, as `T`.
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// The body, as `T`, read up to `LIMIT` bytes.
+pub(crate) struct JsonBody<T, const LIMIT: usize>(pub(crate) T);
+
+impl FromRequestParts<App> for GatewayCall {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = bearer(&parts.headers).ok_or_else(ApiError::unauthenticated)?;
+        let gateway = app.store.gateway_of_token(&Digest::of(token.as_bytes()), clock::now()).await?;
+        let gateway_id = gateway.ok_or_else(ApiError::unauthenticated)?;
+        let process = parts.headers.get(GATEWAY_HEADER).and_then(|value| value.to_str().ok());
+        let process_id = process
+            .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or_else(|| {
+                let rule =
+                    "must be one id of the Envoy process, 1 to 128 printable ASCII characters without spaces";
+                ApiError::invalid(format!("The header {GATEWAY_HEADER} {rule}"))
+            })?;
+        Ok(Self { gateway_id, process_id: process_id.into() })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let rejected =
+            |_| ApiError::invalid("The query is not right: an unknown, repeated or ill-typed parameter");
+        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(rejected)
+    }
+}
+
+impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for JsonBody<T, LIMIT> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::unsupported_media_type());
+        }
+        let bytes = read(request.into_body(), LIMIT).await?;
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
+        reader.end().map_err(|_| ApiError::invalid("The body has something after its JSON"))?;
+        Ok(Self(value))
+    }
+}
+
+/// The one bearer token of the request; `None` where there is none, or more than one of anything.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains([' ', ',']))
+        .then_some(token)
+}
+
+/// Whether the body may be JSON: it says so, or says nothing.
+fn is_json(headers: &HeaderMap) -> bool {
+    let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|value| value.as_bytes() == b"identity");
+    plain
+        && headers.get(header::CONTENT_TYPE).is_none_or(|value| {
+            let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/json")
+        })
+}
+
+pub(crate) async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, ApiError> {
+    let too_long = |error: axum::Error| {
+        use std::error::Error as _;
+        let long = error.source().is_some_and(|cause| cause.to_string().contains("length limit"));
+        if long { ApiError::too_large(limit) } else { ApiError::invalid("The body ended too early") }
+    };
+    to_bytes(body, limit).await.map_err(too_long)
+}
+
+fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let cause = error.inner();
+    if !cause.is_data() {
+        let place = format!("line {} column {}", cause.line(), cause.column());
+        return ApiError::invalid(format!("The body is not JSON: see {place}"));
+    }
+    let text = cause.to_string();
+    // Serde's words begin with what was found; only what was expected is repeated.
+    let rule = text
+        .split_once("expected ")
+        .map(|(_, rule)| format!("must be {}", rule.split(" at line ").next().unwrap_or_default()))
+        .or_else(|| text.starts_with("missing field").then(|| "lacks a field that it must have".into()))
+        .unwrap_or_else(|| "has an unknown or repeated field, or a value that is not allowed".into());
+    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let path = match (error.path().to_string(), missing) {
+        (path, None) => path,
+        (path, Some(field)) if path == "." => field.into(),
+        (path, Some(field)) => format!("{path}.{field}"),
+    };
+    let message = if missing.is_some() { "is required".into() } else { rule };
+    ApiError::invalid_fields(vec![crate::model::draft::Mistake { field: path, message }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn exactly_one_bearer_token_counts() {
+        assert_eq!(bearer(&with(&["Bearer abc"])), Some("abc"));
+        assert_eq!(bearer(&with(&["bearer   abc"])), Some("abc"));
+        for none in [&[][..], &["Bearer"], &["Bearer "], &["Basic abc"], &["Bearer a b"], &["Bearer a,b"]] {
+            assert_eq!(bearer(&with(none)), None, "{none:?}");
+        }
+        assert_eq!(bearer(&with(&["Bearer abc", "Bearer abc"])), None);
+    }
+}

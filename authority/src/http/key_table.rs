@@ -1,0 +1,78 @@
+//! `GET /v1/key-table`: the feed of the gateways (contract §6).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Json};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::App;
+use super::error::ApiError;
+use super::extract::{GatewayCall, Query};
+use crate::clock;
+use crate::store::StoreError;
+use crate::store::feed::{Answer, Position};
+use crate::store::gateways::Acknowledgement;
+
+/// The longest that a call is held, in seconds. Who asks for more is answered after this.
+const MAX_WAIT: u64 = 60;
+/// How many changes a page has where nothing else is asked for.
+const DEFAULT_LIMIT: u32 = 1_000;
+/// The most changes of a page. Who asks for more gets this.
+const MAX_LIMIT: u32 = 10_000;
+
+#[derive(Deserialize)]
+pub(super) struct Parameters {
+    cursor: Option<String>,
+    wait: Option<u64>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn read(
+    State(app): State<App>,
+    call: GatewayCall,
+    Query(query): Query<Parameters>,
+) -> Result<impl IntoResponse, ApiError> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    if limit == 0 {
+        return Err(ApiError::invalid("The parameter limit must be at least 1"));
+    }
+    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(MAX_WAIT));
+    let position = app.store.position(query.cursor.as_deref()).await?;
+    if let Position::After(seq) = position {
+        let GatewayCall { gateway_id, process_id } = call;
+        app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
+    }
+    let answer = wait_for_news(&app, position, limit, Instant::now() + wait).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
+}
+
+/// Answers at once where there is news, else with the next change, else with nothing when the time is up.
+async fn wait_for_news(
+    app: &App,
+    position: Position,
+    limit: u32,
+    until: Instant,
+) -> Result<Answer, StoreError> {
+    // Subscribed before the first look: a change in between is then a reason to look again.
+    let mut changes = app.store.watch_changes();
+    let mut stopping = app.stopping.clone();
+    loop {
+        changes.borrow_and_update();
+        let answer = app.store.changes(position, limit).await?;
+        if answer.is_news || *stopping.borrow() {
+            return Ok(answer);
+        }
+        let news = async {
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = stopping.changed() => {}
+            }
+        };
+        if timeout_at(until, news).await.is_err() {
+            return Ok(answer);
+        }
+    }
+}

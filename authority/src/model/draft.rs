@@ -1,0 +1,254 @@
+//! What someone asks for when a key is made or changed, and the rules that make it good.
+//!
+//! Every mistake is found in one go, each with its field and the rule. No message repeats what was sent: it might be
+//! a secret in the wrong place.
+
+use flint_auth::entry::{Cidr, is_owner};
+use flint_auth::key::Environment;
+use flint_auth::permission::is_grant;
+
+use super::{DEFAULT_LIFETIME, MAX_TIME};
+
+/// The most characters of a name.
+pub const MAX_NAME: usize = 100;
+/// The most grants of one key.
+pub const MAX_PERMISSIONS: usize = 100;
+/// The most address blocks of one key.
+pub const MAX_CIDRS: usize = 100;
+/// The most characters of a reason.
+pub const MAX_REASON: usize = 200;
+
+/// A field and the rule that it breaks.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Mistake {
+    /// Where: a JSON path such as `permissions[2]`.
+    pub field: String,
+    /// The rule.
+    pub message: String,
+}
+
+/// What a new key shall be, as it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct NewKey {
+    /// What people will call it.
+    pub name: String,
+    /// `live` or `test`.
+    pub environment: String,
+    /// Grants; `None` is full access.
+    pub permissions: Option<Vec<String>>,
+    /// Who it belongs to.
+    pub owner: Option<String>,
+    /// Where it may be used from.
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// From when.
+    pub not_before: Option<i64>,
+    /// Until when: `None` is in 90 days, `Some(None)` never.
+    pub expires_at: Option<Option<i64>>,
+    /// When it is due for rotation: `None` is in 90 days, `Some(None)` never.
+    pub rotate_by: Option<Option<i64>>,
+}
+
+/// What a new key shall be, with every rule met and every default filled in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Draft {
+    /// Trimmed, 1 to 100 characters, none of them a control character.
+    pub name: String,
+    /// Production or sandbox.
+    pub environment: Environment,
+    /// Grants, sorted, each once.
+    pub permissions: Vec<String>,
+    /// Who it belongs to.
+    pub owner: Option<String>,
+    /// Where it may be used from.
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// From when.
+    pub not_before: Option<i64>,
+    /// Until when.
+    pub expires_at: Option<i64>,
+    /// When it is due for rotation.
+    pub rotate_by: Option<i64>,
+}
+
+/// What shall be different about a key. `None` leaves a field as it is; `Some(None)` empties it.
+#[derive(Clone, Debug, Default)]
+pub struct Amendment {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its grants.
+    pub permissions: Option<Vec<String>>,
+    /// Where it may be used from.
+    pub allowed_cidrs: Option<Option<Vec<String>>>,
+    /// Its owner.
+    pub owner: Option<Option<String>>,
+    /// Its end.
+    pub expires_at: Option<Option<i64>>,
+    /// When it is due for rotation.
+    pub rotate_by: Option<Option<i64>>,
+    /// The version that the change was made from; another one is refused.
+    pub version: Option<i64>,
+}
+
+/// Collects mistakes while fields are read.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl NewKey {
+    /// Makes a draft of it.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub fn check(self, now: i64) -> Result<Draft, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        let environment = Environment::parse(&self.environment);
+        if environment.is_none() {
+            mistakes.add("environment", "must be \"live\" or \"test\"");
+        }
+        let draft = Draft {
+            name: mistakes.name(&self.name),
+            environment: environment.unwrap_or(Environment::Test),
+            permissions: mistakes.permissions(self.permissions.unwrap_or_else(|| vec!["*".into()])),
+            owner: mistakes.owner(self.owner),
+            allowed_cidrs: mistakes.cidrs(self.allowed_cidrs),
+            not_before: mistakes.time("not_before", self.not_before),
+            expires_at: mistakes.time("expires_at", self.expires_at.unwrap_or(Some(now + DEFAULT_LIFETIME))),
+            rotate_by: mistakes.time("rotate_by", self.rotate_by.unwrap_or(Some(now + DEFAULT_LIFETIME))),
+        };
+        if draft.expires_at.is_some_and(|end| end <= draft.not_before.unwrap_or(now).max(now)) {
+            mistakes.add("expires_at", "must be in the future, and after not_before");
+        }
+        mistakes.none_or(draft)
+    }
+}
+
+impl Amendment {
+    /// Whether it would leave everything as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.permissions.is_none()
+            && self.allowed_cidrs.is_none()
+            && self.owner.is_none()
+            && self.expires_at.is_none()
+            && self.rotate_by.is_none()
+    }
+
+    /// Checks every field that is there, and brings it into its form.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub fn check(self, now: i64) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        let checked = Self {
+            name: self.name.map(|name| mistakes.name(&name)),
+            permissions: self.permissions.map(|list| mistakes.permissions(list)),
+            allowed_cidrs: self.allowed_cidrs.map(|list| mistakes.cidrs(list)),
+            owner: self.owner.map(|owner| mistakes.owner(owner)),
+            expires_at: self.expires_at.map(|time| mistakes.time("expires_at", time)),
+            rotate_by: self.rotate_by.map(|time| mistakes.time("rotate_by", time)),
+            version: self.version,
+        };
+        if checked.expires_at.flatten().is_some_and(|end| end <= now) {
+            mistakes.add("expires_at", "must be in the future; revoke the key to end it now");
+        }
+        mistakes.none_or(checked)
+    }
+}
+
+// === impl Mistakes ===
+
+impl Mistakes {
+    /// Notes a mistake.
+    pub fn add(&mut self, field: &str, message: &str) {
+        self.0.push(Mistake { field: field.into(), message: message.into() });
+    }
+
+    /// The value, unless there were mistakes.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub fn none_or<T>(self, value: T) -> Result<T, Vec<Mistake>> {
+        if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+    }
+
+    /// A name that people read: trimmed, 1 to 100 characters, no control characters.
+    pub fn name(&mut self, name: &str) -> String {
+        let name = name.trim();
+        let length = name.chars().count();
+        if !(1..=MAX_NAME).contains(&length) || name.chars().any(is_invisible) {
+            self.add("name", "must be 1 to 100 characters, without control or direction-changing characters");
+        }
+        name.into()
+    }
+
+    /// Grants, sorted, each once.
+    pub fn permissions(&mut self, mut list: Vec<String>) -> Vec<String> {
+        if list.len() > MAX_PERMISSIONS {
+            self.add("permissions", "must be at most 100");
+            return list;
+        }
+        for (index, text) in list.iter().enumerate() {
+            if !is_grant(text) {
+                let rule = "must be like documents:read, documents:* or *, at most 64 characters";
+                self.add(&format!("permissions[{index}]"), rule);
+            }
+        }
+        list.sort_unstable();
+        list.dedup();
+        list
+    }
+
+    /// An owner; an empty text is none.
+    pub fn owner(&mut self, owner: Option<String>) -> Option<String> {
+        let owner = owner.filter(|owner| !owner.is_empty())?;
+        if !is_owner(&owner) {
+            self.add("owner", "must be 1 to 128 printable ASCII characters without spaces");
+        }
+        Some(owner)
+    }
+
+    /// Address blocks.
+    pub fn cidrs(&mut self, list: Option<Vec<String>>) -> Option<Vec<String>> {
+        let list = list?;
+        if list.len() > MAX_CIDRS {
+            self.add("allowed_cidrs", "must be at most 100");
+            return Some(list);
+        }
+        for (index, text) in list.iter().enumerate() {
+            if Cidr::parse(text).is_none() {
+                let rule =
+                    "must be an address or a block like 203.0.113.0/24 or 2001:db8::/32, no host bits set";
+                self.add(&format!("allowed_cidrs[{index}]"), rule);
+            }
+        }
+        Some(list)
+    }
+
+    /// A time in Unix seconds.
+    pub fn time(&mut self, field: &str, time: Option<i64>) -> Option<i64> {
+        if time.is_some_and(|time| !(0..=MAX_TIME).contains(&time)) {
+            self.add(field, "must be whole Unix seconds before the year 10000");
+        }
+        time
+    }
+
+    /// A reason that people read; an empty text is none.
+    pub fn reason(&mut self, reason: Option<String>) -> Option<String> {
+        let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
+        if reason.chars().count() > MAX_REASON || reason.chars().any(is_invisible) {
+            self.add(
+                "reason",
+                "must be at most 200 characters, without control or direction-changing characters",
+            );
+        }
+        Some(reason)
+    }
+}
+
+/// Characters with which one name can be made to look like another, or a log line like two.
+fn is_invisible(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests;

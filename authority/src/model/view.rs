@@ -1,0 +1,82 @@
+//! A key as people and programs see it, in the API and on the command line alike.
+
+use serde::Serialize;
+
+use super::{Key, State};
+
+/// A key without anything that would help to guess or find its secret. Times are Unix seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyView {
+    /// Its public name.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// `live` or `test`.
+    pub environment: &'static str,
+    /// Where it is in its life.
+    pub status: State,
+    /// Whether it should have been rotated by now.
+    pub rotation_due: bool,
+    /// The beginning and the end of its secret; `null` for a key that was imported.
+    pub hint: Option<String>,
+    /// Grants.
+    pub permissions: Vec<String>,
+    /// Who it belongs to.
+    pub owner: Option<String>,
+    /// Where it may be used from; `null` is everywhere.
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// The first second in which it passes.
+    pub not_before: Option<i64>,
+    /// The first second in which it no longer passes.
+    pub expires_at: Option<i64>,
+    /// The first second in which it is refused as revoked.
+    pub revoked_at: Option<i64>,
+    /// Why it was revoked.
+    pub revoke_reason: Option<String>,
+    /// When it is due for rotation.
+    pub rotate_by: Option<i64>,
+    /// The key that it took over from.
+    pub replaces: Option<String>,
+    /// The key that takes over from it.
+    pub replaced_by: Option<String>,
+    /// When a gateway last met it, as far as reports have come in.
+    pub last_used_at: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: i64,
+    /// Counts changes, from 1.
+    pub version: i64,
+}
+
+impl KeyView {
+    /// The key as it is now.
+    #[must_use]
+    pub fn new(key: Key, last_used_at: Option<i64>, now: i64) -> Self {
+        Self {
+            status: key.state(now),
+            rotation_due: key.is_due(now),
+            environment: key.environment.as_str(),
+            id: key.id,
+            name: key.name,
+            hint: key.hint,
+            permissions: key.permissions,
+            owner: key.owner,
+            allowed_cidrs: key.allowed_cidrs,
+            not_before: key.not_before,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            revoke_reason: key.revoke_reason,
+            rotate_by: key.rotate_by,
+            replaces: key.replaces,
+            replaced_by: key.replaced_by,
+            last_used_at,
+            created_at: key.created_at,
+            created_by: key.created_by,
+            updated_at: key.updated_at,
+            version: key.version,
+        }
+    }
+}

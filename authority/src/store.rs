@@ -1,0 +1,260 @@
+//! The database: one SQL layer, the same statements on SQLite and PostgreSQL.
+//!
+//! 1. What was answered 2xx survives the end of the process: SQLite runs with a write-ahead log and full synchronisation.
+//! 2. A change and its audit line are one transaction.
+//! 3. Change numbers come from one row that stays locked until the commit. So a number is seen only after every smaller
+//!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
+//! 4. A commit with changes wakes every held call: in this process at once, in others through `wake`.
+
+pub mod audit;
+pub mod feed;
+pub mod gateways;
+pub mod keys;
+pub mod listing;
+pub mod usage;
+pub mod wake;
+
+mod key_row;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, ConnectOptions as _, Transaction};
+use tokio::sync::{Mutex, MutexGuard, watch};
+
+use crate::config::Database;
+use crate::model::Refusal;
+use crate::model::draft::Mistake;
+use crate::secret::{self, NoRandomness};
+
+/// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
+#[derive(Debug)]
+pub struct Store {
+    pool: AnyPool,
+    database: Database,
+    epoch: String,
+    /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
+    writer: Mutex<()>,
+    latest: watch::Sender<i64>,
+}
+
+/// Who does something, for the audit log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Actor {
+    /// `cli`, `operator`, `api_token`, `key_holder` or `system`.
+    pub kind: &'static str,
+    /// Which of them: a name or a public id.
+    pub name: String,
+    /// Where the request came from, if it came over the network.
+    pub address: Option<String>,
+}
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// A rule of a key's life forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// What was asked for breaks rules.
+    #[error("the request is not valid")]
+    Invalid(Vec<Mistake>),
+    /// Something of that name or with that digest exists.
+    #[error("{0}")]
+    Exists(&'static str),
+    /// The operating system failed.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database could not be brought to this version of the program.
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row does not say what it should.
+    #[error("the database holds something unreadable in {0}")]
+    Corrupt(&'static str),
+    /// The file of the database could not be made.
+    #[error("{0}: {1}")]
+    File(String, std::io::Error),
+}
+
+/// A transaction that writes. Dropped without [`Write::commit`], it leaves everything as it was.
+pub struct Write<'store> {
+    tx: Transaction<'static, Any>,
+    store: &'store Store,
+    changed: Option<i64>,
+    _turn: Option<MutexGuard<'store, ()>>,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the database, makes it if it is a file that does not exist, and brings it up to date.
+    ///
+    /// # Errors
+    /// Where it cannot be reached or is of a later version.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let options = connect_options(database)?;
+        let is_sqlite = database.path().is_some();
+        let pool = AnyPoolOptions::new()
+            .max_connections(if is_sqlite { 8 } else { 20 })
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if is_sqlite {
+                        for pragma in SQLITE_PRAGMAS {
+                            sqlx::query(pragma).execute(&mut *connection).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await?;
+        if is_sqlite {
+            sqlx::migrate!("migrations/sqlite").run(&pool).await?;
+        } else {
+            sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        }
+        let (epoch, latest) = feed::ensure(&pool).await?;
+        let latest = watch::Sender::new(latest);
+        Ok(Self { pool, database: database.clone(), epoch, writer: Mutex::new(()), latest })
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn write(&self) -> Result<Write<'_>, StoreError> {
+        let (turn, begin) = match self.database {
+            Database::Sqlite(_) => (Some(self.writer.lock().await), "BEGIN IMMEDIATE"),
+            Database::Postgres(_) => (None, "BEGIN"),
+        };
+        let tx = self.pool.begin_with(begin).await?;
+        Ok(Write { tx, store: self, changed: None, _turn: turn })
+    }
+
+    /// Tells the number of the latest change, again with every change.
+    #[must_use]
+    pub fn watch_changes(&self) -> watch::Receiver<i64> {
+        self.latest.subscribe()
+    }
+
+    /// How many wait for changes at the moment.
+    #[must_use]
+    pub fn held_calls(&self) -> usize {
+        self.latest.receiver_count()
+    }
+
+    fn announce(&self, seq: i64) {
+        self.latest.send_if_modified(|latest| {
+            let newer = seq > *latest;
+            *latest = (*latest).max(seq);
+            newer
+        });
+    }
+}
+
+const SQLITE_PRAGMAS: [&str; 5] = [
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA cache_size = -16000",
+];
+
+fn connect_options(database: &Database) -> Result<AnyConnectOptions, StoreError> {
+    let url = match database {
+        Database::Postgres(url) => url.clone(),
+        Database::Sqlite(path) => {
+            create_private(path).map_err(|error| StoreError::File(path.display().to_string(), error))?;
+            format!("sqlite://{}?mode=rwc", path.display())
+        }
+    };
+    Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
+}
+
+/// Makes the file, if there is none, for its owner's eyes only.
+fn create_private(path: &std::path::Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+// === impl Write ===
+
+impl Write<'_> {
+    /// Takes the next `count` change numbers and tells the first. Others that change keys wait until the commit.
+    async fn next_changes(&mut self, count: i64) -> Result<i64, StoreError> {
+        let sql = "UPDATE feed SET change_seq = change_seq + $1 WHERE one = 1 RETURNING change_seq";
+        let last: i64 = sqlx::query_scalar(sql).bind(count).fetch_one(&mut *self.tx).await?;
+        self.changed = Some(last);
+        Ok(last - count + 1)
+    }
+
+    /// Makes it so, and wakes whoever waits for changes.
+    ///
+    /// # Errors
+    /// Where the database fails; nothing is changed then.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if let (Some(seq), Database::Postgres(_)) = (self.changed, &self.store.database) {
+            let sql = "SELECT pg_notify($1, $2)";
+            sqlx::query(sql).bind(wake::CHANNEL).bind(seq.to_string()).execute(&mut *self.tx).await?;
+        }
+        self.tx.commit().await?;
+        if let Some(seq) = self.changed {
+            self.store.announce(seq);
+        }
+        Ok(())
+    }
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Whoever runs the command line, by their name in the operating system.
+    #[must_use]
+    pub fn cli() -> Self {
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+        let name = if user.is_empty() { "command line".into() } else { user.chars().take(64).collect() };
+        Self { kind: "cli", name, address: None }
+    }
+
+    /// The program itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { kind: "system", name: "flint".into(), address: None }
+    }
+
+    /// Kind and name in one, as `created_by` has it.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}:{}", self.kind, self.name)
+    }
+}
+
+/// A random name for a database, so that a cursor of another one is known for what it is.
+fn new_epoch() -> Result<String, NoRandomness> {
+    Ok(secret::random::<9>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}

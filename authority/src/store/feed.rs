@@ -1,0 +1,155 @@
+//! The feed of the gateways: every key by its latest change, in commit order (contract §6).
+
+use flint_auth::protocol::{KeyEntry, Page};
+use sqlx::AnyPool;
+
+use super::key_row::{KeyRow, key_columns};
+use super::{Store, StoreError, new_epoch};
+
+/// How far a gateway has come, as its cursor says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Position {
+    /// It has nothing.
+    Beginning,
+    /// It has every change up to this number.
+    After(i64),
+    /// Its cursor is of another database, or of none: it needs a whole new table.
+    Unknown,
+}
+
+/// A page, and whether there was any news in it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What goes to the gateway.
+    pub page: Page,
+    /// Whether it should go now: there are changes, or the gateway had nothing to begin with.
+    pub is_news: bool,
+}
+
+/// Reads this database's name and latest change number; gives it a name if it has none.
+pub(super) async fn ensure(pool: &AnyPool) -> Result<(String, i64), StoreError> {
+    let sql = "INSERT INTO feed (one, epoch, change_seq) VALUES (1, $1, 0) ON CONFLICT (one) DO NOTHING";
+    sqlx::query(sql).bind(new_epoch()?).execute(pool).await?;
+    Ok(sqlx::query_as("SELECT epoch, change_seq FROM feed WHERE one = 1").fetch_one(pool).await?)
+}
+
+impl Store {
+    /// Reads a cursor. One that this database did not give is [`Position::Unknown`], whatever it looks like.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn position(&self, cursor: Option<&str>) -> Result<Position, StoreError> {
+        let Some(text) = cursor.filter(|text| !text.is_empty()) else {
+            return Ok(Position::Beginning);
+        };
+        let Some(seq) = parse_cursor(&self.epoch, text) else {
+            return Ok(Position::Unknown);
+        };
+        if seq > *self.latest.borrow() {
+            // Another process may have given it, and news of that change not yet come here.
+            self.look_for_changes().await?;
+        }
+        Ok(if seq <= *self.latest.borrow() { Position::After(seq) } else { Position::Unknown })
+    }
+
+    /// The changes after a position, at most `limit` of them.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
+        let seq = match from {
+            Position::After(seq) => seq,
+            Position::Beginning | Position::Unknown => 0,
+        };
+        // A table that begins from nothing has nothing to forget.
+        let sql = if seq == 0 { FIRST } else { NEXT };
+        let limit = i64::from(limit);
+        let mut rows: Vec<KeyRow> =
+            sqlx::query_as(sql).bind(seq).bind(limit + 1).fetch_all(&self.pool).await?;
+        let more = rows.len() as i64 > limit;
+        rows.truncate(limit as usize);
+        let last = rows.last().map_or(seq, |row| row.change_seq);
+        let is_news = !rows.is_empty() || !matches!(from, Position::After(_));
+        let mut page = Page {
+            cursor: write_cursor(&self.epoch, last),
+            more,
+            reset: from == Position::Unknown,
+            ..Page::default()
+        };
+        for row in rows {
+            if row.removed_at.is_some() {
+                page.removed.push(row.into_key()?.digest.to_hex());
+            } else {
+                page.keys.push(entry(row)?);
+            }
+        }
+        Ok(Answer { page, is_news })
+    }
+
+    /// The number of the latest change that is committed.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn latest_change(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT change_seq FROM feed WHERE one = 1").fetch_one(&self.pool).await?)
+    }
+
+    /// Reads the number of the latest change and wakes whoever waits for it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn look_for_changes(&self) -> Result<(), StoreError> {
+        let seq = self.latest_change().await?;
+        self.announce(seq);
+        Ok(())
+    }
+}
+
+const FIRST: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    " FROM api_key WHERE change_seq > $1 AND removed_at IS NULL ORDER BY change_seq LIMIT $2"
+);
+const NEXT: &str =
+    concat!("SELECT ", key_columns!(), " FROM api_key WHERE change_seq > $1 ORDER BY change_seq LIMIT $2");
+
+fn entry(row: KeyRow) -> Result<KeyEntry, StoreError> {
+    let key = row.into_key()?;
+    Ok(KeyEntry {
+        sha256: key.digest.to_hex(),
+        id: key.id,
+        environment: key.environment.as_str().into(),
+        permissions: key.permissions,
+        owner: key.owner,
+        not_before: key.not_before,
+        expires_at: key.expires_at,
+        revoked_at: key.revoked_at,
+        allowed_cidrs: key.allowed_cidrs,
+    })
+}
+
+fn write_cursor(epoch: &str, seq: i64) -> String {
+    format!("{epoch}.{seq}")
+}
+
+fn parse_cursor(epoch: &str, text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(epoch)?.strip_prefix('.')?;
+    let seq = digits.parse().ok().filter(|seq| *seq >= 0)?;
+    // One number has one way of being written.
+    (write_cursor(epoch, seq) == text).then_some(seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written_and_in_no_other_way() {
+        assert_eq!(parse_cursor("ab", &write_cursor("ab", 17)), Some(17));
+        for other in
+            ["", "ab", "ab.", "ab.-1", "ab.+1", "ab.01", "ab.1 ", "cd.17", "ab.99999999999999999999", "é.1"]
+        {
+            assert_eq!(parse_cursor("ab", other), None, "{other}");
+        }
+    }
+}

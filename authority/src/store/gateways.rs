@@ -1,0 +1,156 @@
+//! Gateways: who may read the table, and how far each process has come.
+
+use flint_auth::key::Digest;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::audit::Line;
+use super::{Actor, Store, StoreError};
+use crate::clock;
+use crate::model::draft::Mistakes;
+use crate::secret::{self, GATEWAY_PREFIX, Secret};
+
+/// A gateway that may read the table and report use: one registration, any number of Envoy processes.
+#[derive(Clone, Debug, Eq, FromRow, PartialEq)]
+pub struct Gateway {
+    /// Its public id.
+    pub id: String,
+    /// What people call it; unique.
+    pub name: String,
+    /// When it was registered.
+    pub created_at: i64,
+    /// By whom.
+    pub created_by: String,
+    /// When it was shut out, if it was.
+    pub revoked_at: Option<i64>,
+}
+
+/// One Envoy process of a gateway, and what it says that it has applied.
+#[derive(Clone, Debug, Eq, FromRow, PartialEq)]
+pub struct Process {
+    /// Which gateway's.
+    pub gateway_id: String,
+    /// The id that the process gave itself.
+    pub process_id: String,
+    /// The number of the last change that all of its workers have applied.
+    pub applied_seq: i64,
+    /// When it first said so.
+    pub applied_at: i64,
+    /// When it was first heard of.
+    pub first_seen: i64,
+    /// When it was last heard of.
+    pub seen_at: i64,
+}
+
+/// What one call of a process says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Acknowledgement {
+    /// The gateway.
+    pub gateway_id: String,
+    /// The process.
+    pub process_id: String,
+    /// How far it has come.
+    pub seq: i64,
+    /// When.
+    pub at: i64,
+}
+
+impl Store {
+    /// Registers a gateway and makes its first token.
+    ///
+    /// # Errors
+    /// Where the name breaks a rule or is taken.
+    pub async fn create_gateway(
+        &self,
+        name: &str,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<(Gateway, Secret), StoreError> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.name(name);
+        let name = mistakes.none_or(name).map_err(StoreError::Invalid)?;
+        let id = secret::new_id("gw", clock::since_epoch().as_millis())?;
+        let token = Secret::generate(GATEWAY_PREFIX)?;
+        let gateway = Gateway { id, name, created_at: now, created_by: actor.label(), revoked_at: None };
+        let mut write = self.write().await?;
+        let sql = "INSERT INTO gateway (id, name, created_at, created_by) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT DO NOTHING";
+        let done = sqlx::query(sql)
+            .bind(gateway.id.as_str())
+            .bind(gateway.name.as_str())
+            .bind(now)
+            .bind(gateway.created_by.as_str())
+            .execute(&mut *write.tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Exists("a gateway of this name exists"));
+        }
+        let sql = "INSERT INTO gateway_token (digest, gateway_id, created_at) VALUES ($1, $2, $3)";
+        let digest = token.digest().as_bytes().to_vec();
+        sqlx::query(sql).bind(digest).bind(gateway.id.as_str()).bind(now).execute(&mut *write.tx).await?;
+        let after = Some(json!({ "name": gateway.name }));
+        let line = Line {
+            action: "gateway.create",
+            subject_kind: "gateway",
+            subject: &gateway.id,
+            before: None,
+            after,
+        };
+        write.record(now, actor, line).await?;
+        write.commit().await?;
+        Ok((gateway, token))
+    }
+
+    /// The gateway that this token is good for, if any.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn gateway_of_token(&self, token: &Digest, now: i64) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT gateway.id FROM gateway_token JOIN gateway ON gateway.id = gateway_token.gateway_id \
+                   WHERE digest = $1 AND (expires_at IS NULL OR expires_at > $2) AND revoked_at IS NULL";
+        let digest = token.as_bytes().to_vec();
+        Ok(sqlx::query_scalar(sql).bind(digest).bind(now).fetch_optional(&self.pool).await?)
+    }
+
+    /// All gateways by name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn gateways(&self) -> Result<Vec<Gateway>, StoreError> {
+        let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway ORDER BY name";
+        Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
+    }
+
+    /// All processes that were heard of since a time, those heard of last first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn processes(&self, since: i64) -> Result<Vec<Process>, StoreError> {
+        let sql = "SELECT gateway_id, process_id, applied_seq, applied_at, first_seen, seen_at FROM gateway_process \
+                   WHERE seen_at >= $1 ORDER BY seen_at DESC, process_id";
+        Ok(sqlx::query_as(sql).bind(since).fetch_all(&self.pool).await?)
+    }
+
+    /// Writes down what processes have said, in one transaction. A process that begins again from less says so.
+    ///
+    /// # Errors
+    /// Where the database fails; nothing is written then.
+    pub async fn acknowledge(&self, calls: &[Acknowledgement]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO gateway_process (gateway_id, process_id, applied_seq, applied_at, first_seen, seen_at) \
+                   VALUES ($1, $2, $3, $4, $4, $4) ON CONFLICT (gateway_id, process_id) DO UPDATE SET \
+                   applied_at = CASE WHEN gateway_process.applied_seq = excluded.applied_seq \
+                   THEN gateway_process.applied_at ELSE excluded.applied_at END, \
+                   applied_seq = excluded.applied_seq, seen_at = excluded.seen_at";
+        let mut write = self.write().await?;
+        for call in calls {
+            sqlx::query(sql)
+                .bind(call.gateway_id.as_str())
+                .bind(call.process_id.as_str())
+                .bind(call.seq)
+                .bind(call.at)
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        write.commit().await
+    }
+}

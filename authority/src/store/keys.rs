@@ -1,0 +1,184 @@
+//! Keys: making, finding and changing them.
+
+use flint_auth::key::Digest;
+use sqlx::AnyConnection;
+
+use super::key_row::{KeyRow, key_columns};
+use super::{Actor, Store, StoreError, Write};
+use crate::clock;
+use crate::model::draft::{Amendment, Mistakes, NewKey};
+use crate::model::lifecycle::{Birth, Rotation};
+use crate::model::{Key, MAX_OVERLAP};
+use crate::secret::{self, Secret};
+
+/// A key and its secret, for the one answer that shows it.
+#[derive(Debug)]
+pub struct Made {
+    /// The key.
+    pub key: Key,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// Both keys of a rotation and the new secret.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The key that goes.
+    pub old: Key,
+    /// The key that comes, and its secret.
+    pub new: Made,
+}
+
+const BY_ID: &str = concat!("SELECT ", key_columns!(), " FROM api_key WHERE id = $1 AND removed_at IS NULL");
+const BY_DIGEST: &str =
+    concat!("SELECT ", key_columns!(), " FROM api_key WHERE digest = $1 AND removed_at IS NULL");
+
+impl Store {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// Every rule that the request breaks; a failing database.
+    pub async fn create_key(&self, new: NewKey, now: i64, actor: &Actor) -> Result<Made, StoreError> {
+        let draft = new.check(now).map_err(StoreError::Invalid)?;
+        let made = birth(draft.environment.prefix(), now, actor)?;
+        let made = Made { key: made.0.of(draft), secret: made.1 };
+        let mut write = self.write().await?;
+        let seq = write.next_changes(1).await?;
+        if !write.insert_key(&made.key, seq).await? {
+            return Err(StoreError::Exists("a key with this digest exists, or did"));
+        }
+        write.record_key(now, actor, "key.create", None, Some(&made.key)).await?;
+        write.commit().await?;
+        Ok(made)
+    }
+
+    /// Finds a key by its public name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn key(&self, id: &str) -> Result<Key, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        find(&mut connection, id).await
+    }
+
+    /// Finds a key by the digest of its secret.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn key_by_digest(&self, digest: &Digest) -> Result<Key, StoreError> {
+        let row: Option<KeyRow> =
+            sqlx::query_as(BY_DIGEST).bind(digest.as_bytes().to_vec()).fetch_optional(&self.pool).await?;
+        row.ok_or(StoreError::NotFound("key"))?.into_key()
+    }
+
+    /// Changes what the amendment names. An amendment that changes nothing leaves no trace.
+    ///
+    /// # Errors
+    /// Every rule that it breaks, the key's life included.
+    pub async fn amend_key(
+        &self,
+        id: &str,
+        change: Amendment,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<Key, StoreError> {
+        let change = change.check(now).map_err(StoreError::Invalid)?;
+        let mut write = self.write().await?;
+        let before = find(&mut write.tx, id).await?;
+        let Some(after) = before.amend(now, change)? else {
+            return Ok(before);
+        };
+        write.replace_key(&before, &after, "key.update", now, actor).await?;
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Ends a key for good. Revoking a revoked key changes nothing and is no error.
+    ///
+    /// # Errors
+    /// Where there is no such key, or the reason breaks a rule.
+    pub async fn revoke_key(
+        &self,
+        id: &str,
+        reason: Option<String>,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<Key, StoreError> {
+        let mut mistakes = Mistakes::default();
+        let reason = mistakes.reason(reason);
+        let reason = mistakes.none_or(reason).map_err(StoreError::Invalid)?;
+        let mut write = self.write().await?;
+        let before = find(&mut write.tx, id).await?;
+        let Some(after) = before.revoke(now, reason) else {
+            return Ok(before);
+        };
+        write.replace_key(&before, &after, "key.revoke", now, actor).await?;
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Makes a key that takes over from this one, which goes on for `overlap` seconds at most.
+    ///
+    /// # Errors
+    /// Where there is no such key, or it cannot be rotated any more.
+    pub async fn rotate_key(
+        &self,
+        id: &str,
+        overlap: i64,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<Rotated, StoreError> {
+        let mut mistakes = Mistakes::default();
+        if !(0..=MAX_OVERLAP).contains(&overlap) {
+            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
+        }
+        mistakes.none_or(()).map_err(StoreError::Invalid)?;
+        let mut write = self.write().await?;
+        let before = find(&mut write.tx, id).await?;
+        let (birth, secret) = birth(before.environment.prefix(), now, actor)?;
+        let Rotation { old, new } = before.rotate(birth, overlap)?;
+        // The new key comes first, so that no gateway ever knows neither.
+        let seq = write.next_changes(1).await?;
+        if !write.insert_key(&new, seq).await? {
+            return Err(StoreError::Exists("a key with this digest exists, or did"));
+        }
+        write.record_key(now, actor, "key.create", None, Some(&new)).await?;
+        write.replace_key(&before, &old, "key.rotate", now, actor).await?;
+        write.commit().await?;
+        Ok(Rotated { old, new: Made { key: new, secret } })
+    }
+}
+
+impl Write<'_> {
+    async fn replace_key(
+        &mut self,
+        before: &Key,
+        after: &Key,
+        action: &'static str,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        let seq = self.next_changes(1).await?;
+        if !self.update_key(after, seq).await? {
+            return Err(crate::model::Refusal::Stale(after.version).into());
+        }
+        self.record_key(now, actor, action, Some(before), Some(after)).await
+    }
+}
+
+async fn find(connection: &mut AnyConnection, id: &str) -> Result<Key, StoreError> {
+    let row: Option<KeyRow> = sqlx::query_as(BY_ID).bind(id.to_owned()).fetch_optional(connection).await?;
+    row.ok_or(StoreError::NotFound("key"))?.into_key()
+}
+
+fn birth(prefix: &str, now: i64, actor: &Actor) -> Result<(Birth, Secret), StoreError> {
+    let secret = Secret::generate(prefix)?;
+    let birth = Birth {
+        id: secret::new_id("key", clock::since_epoch().as_millis())?,
+        digest: secret.digest(),
+        hint: Some(secret.hint()),
+        now,
+        by: actor.label(),
+    };
+    Ok((birth, secret))
+}

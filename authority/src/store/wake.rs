@@ -1,0 +1,63 @@
+//! News of changes that other processes commit.
+//!
+//! PostgreSQL tells (`LISTEN`). SQLite has a counter that any commit of another connection moves; reading it costs a
+//! few microseconds and touches no disk, so it is read often while somebody waits, and not at all otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use sqlx::{AnyConnection, Connection as _};
+
+use super::{Store, StoreError, connect_options};
+use crate::config::Database;
+
+/// Where PostgreSQL tells of changes.
+pub(super) const CHANNEL: &str = "flint_change";
+
+/// How often the counter of SQLite is read.
+const GLANCE: Duration = Duration::from_millis(25);
+/// How often PostgreSQL is asked although it said nothing: a connection may be dead and not know it.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// Watches for the commits of others for as long as the program runs. Failures are logged and it begins again.
+pub async fn run(store: Arc<Store>) {
+    loop {
+        let outcome = match &store.database {
+            Database::Sqlite(_) => watch_sqlite(&store).await,
+            Database::Postgres(url) => watch_postgres(&store, url).await,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "cannot watch the database for changes; trying again");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn watch_sqlite(store: &Store) -> Result<(), StoreError> {
+    let mut connection = AnyConnection::connect_with(&connect_options(&store.database)?).await?;
+    let mut seen = 0;
+    loop {
+        while store.latest.receiver_count() == 0 {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
+        if version != seen {
+            store.look_for_changes().await?;
+            seen = version;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+async fn watch_postgres(store: &Store, url: &str) -> Result<(), StoreError> {
+    let mut listener = PgListener::connect(url).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        // Before waiting: whatever was committed before the ear was open.
+        store.look_for_changes().await?;
+        if let Ok(told) = tokio::time::timeout(DOUBT, listener.recv()).await {
+            told?;
+        }
+    }
+}

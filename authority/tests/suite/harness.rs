@@ -1,0 +1,135 @@
+//! A server in this process, on a free port and a database of its own.
+
+use std::sync::Arc;
+
+use flint::clock;
+use flint::config::Database;
+use flint::http::server;
+use flint::model::Key;
+use flint::model::draft::NewKey;
+use flint::store::keys::Made;
+use flint::store::{Actor, Store};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::postgres;
+
+/// Makes two tests of one that takes a [`Backend`].
+macro_rules! on_both {
+    ($(async fn $name:ident($backend:ident) $body:block)+) => {$(
+        async fn $name($backend: $crate::harness::Backend) $body
+
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name($crate::harness::Backend::Sqlite).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if $crate::postgres::is_there() {
+                    super::$name($crate::harness::Backend::Postgres).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of one test, gone when dropped.
+pub(crate) struct TestDatabase {
+    pub(crate) database: Database,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+/// A server of one test.
+pub(crate) struct Harness {
+    pub(crate) store: Arc<Store>,
+    pub(crate) client: Client,
+    pub(crate) database: TestDatabase,
+    running: Running,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Backend {
+    pub(crate) async fn database(self) -> TestDatabase {
+        let directory = tempfile::tempdir().unwrap();
+        let database = match self {
+            Self::Sqlite => Database::Sqlite(directory.path().join("flint.db")),
+            Self::Postgres => postgres::new_database().await,
+        };
+        TestDatabase { database, directory }
+    }
+
+    pub(crate) async fn start(self) -> Harness {
+        Harness::on(self.database().await).await
+    }
+}
+
+impl Harness {
+    pub(crate) async fn on(database: TestDatabase) -> Self {
+        let store = Arc::new(Store::open(&database.database).await.unwrap());
+        let (client, running) = serve(Arc::clone(&store)).await;
+        Self { store, client, database, running }
+    }
+
+    /// Another server on the same database, as behind a load balancer.
+    pub(crate) async fn second(&self) -> (Client, Arc<Store>) {
+        let store = Arc::new(Store::open(&self.database.database).await.unwrap());
+        let (client, running) = serve(Arc::clone(&store)).await;
+        // It runs until the test ends.
+        std::mem::forget(running.stop);
+        (client, store)
+    }
+
+    /// Ends the server in an orderly way and gives back the database.
+    pub(crate) async fn stop(self) -> TestDatabase {
+        self.running.stop.send(()).unwrap();
+        self.running.task.await.unwrap().unwrap();
+        self.database
+    }
+
+    /// A client with the token of a new gateway and this process id.
+    pub(crate) async fn gateway(&self, process: &str) -> Client {
+        let name = format!("gateway of {process}");
+        let (_, token) = self.store.create_gateway(&name, clock::now(), &actor()).await.unwrap();
+        self.client.with_token(token.reveal()).with("x-flint-gateway", process)
+    }
+
+    pub(crate) async fn key(&self, name: &str) -> Made {
+        self.store.create_key(new_key(name), clock::now(), &actor()).await.unwrap()
+    }
+
+    pub(crate) async fn revoke(&self, id: &str) -> Key {
+        self.store.revoke_key(id, None, clock::now(), &actor()).await.unwrap()
+    }
+}
+
+async fn serve(store: Arc<Store>) -> (Client, Running) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(server::serve(listener, store, async {
+        let _ = stopped.await;
+    }));
+    (client, Running { stop, task })
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor { kind: "cli", name: "test".into(), address: None }
+}
+
+pub(crate) fn new_key(name: &str) -> NewKey {
+    NewKey { name: name.into(), environment: "live".into(), ..NewKey::default() }
+}

@@ -1,0 +1,13 @@
+//! The authority from the outside: over HTTP, on the command line, and through the ends of its processes.
+//!
+//! A test that is about the database runs on SQLite and on PostgreSQL: see `on_both!`.
+
+mod client;
+mod harness;
+mod postgres;
+mod program;
+
+mod cli; // the verbs of `flint`, by running it
+mod durability; // what a 2xx is worth when the process is killed
+mod key_table; // the feed: pages, cursors, held calls
+mod usage; // reports: once, whatever happens

@@ -1,0 +1,79 @@
+//! The program `flint` as a process.
+
+use std::process::{Output, Stdio};
+
+use flint::config::Database;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+
+/// A running `flint serve`. It is killed when dropped.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) client: Client,
+}
+
+/// The URL with everything that `Display` leaves out.
+pub(crate) fn url(database: &Database) -> String {
+    match database {
+        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Database::Postgres(url) => url.clone(),
+    }
+}
+
+pub(crate) fn command(database: &Database) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flint"));
+    command.env("FLINT_DATABASE", url(database)).env_remove("FLINT_LISTEN").kill_on_drop(true);
+    command
+}
+
+/// Runs a verb to its end.
+pub(crate) async fn flint(database: &Database, arguments: &[&str]) -> Output {
+    command(database).args(arguments).stdin(Stdio::null()).output().await.unwrap()
+}
+
+/// Runs a verb that must succeed, with `--json`.
+pub(crate) async fn flint_json(database: &Database, arguments: &[&str]) -> Value {
+    let output = flint(database, &[arguments, &["--json"]].concat()).await;
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+impl Serving {
+    /// Starts `flint serve` on a free port and waits until it listens.
+    pub(crate) async fn start(database: &Database, arguments: &[&str]) -> Self {
+        let mut child = command(database)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap().expect("flint serve ended before it listened");
+        let base = line.strip_prefix("flint listens on ").expect("the first line says where it listens");
+        Self { client: Client::new(base), child }
+    }
+
+    /// As an operator or a supervisor ends it: SIGTERM.
+    pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        self.child.wait().await.unwrap()
+    }
+
+    /// As nothing should end it: SIGKILL.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
