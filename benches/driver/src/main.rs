@@ -1,0 +1,50 @@
+//! The moving parts of `make bench`; `benches/run` starts them and does the arithmetic.
+//!
+//! - [`load`]: a fixed number of requests over a few connections, every answer checked;
+//! - [`prober`]: one connection in a closed loop, for the longest request;
+//! - [`feed`]: an authority with any number of synthetic keys (contract §6);
+//! - [`answer`]: a server that answers 200 to everything, for `ext_authz`.
+//!
+//! Servers listen on a free port of the loopback and print it as their first line.
+
+mod answer;
+mod feed;
+mod http;
+mod keys;
+mod load;
+mod prober;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage:
+  flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS [FIRST]]
+  flint-bench probe PORT STATUS HEADERS        until standard input ends
+  flint-bench feed KEYS [plain|expiring]
+  flint-bench answer";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match *words {
+        ["load", port, requests, connections, status, headers, ref keys @ ..] => {
+            load::run(port, requests, connections, status, headers, keys)
+        }
+        ["probe", port, status, headers] => prober::run(port, status, headers),
+        ["feed", keys] => feed::run(keys, "plain"),
+        ["feed", keys, kind] => feed::run(keys, kind),
+        ["answer"] => answer::run(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flint-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A number of the command line.
+fn number<T: std::str::FromStr>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| format!("{word} is not a number that fits"))
+}
