@@ -9,8 +9,10 @@
 mod duration;
 mod gateways;
 mod keys;
+mod operators;
 mod output;
 mod serve;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -51,6 +53,12 @@ enum Command {
     /// Register gateways and see what they have applied
     #[command(subcommand)]
     Gateways(gateways::Gateways),
+    /// Make and revoke the tokens that automation uses
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
+    /// Add and shut out the people who sign in to the dashboard
+    #[command(subcommand)]
+    Operators(operators::Operators),
 }
 
 /// Runs the command line of this process.
@@ -73,6 +81,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(serve) => serve.run(&cli.global).await,
         Command::Keys(keys) => keys.run(&cli.global).await,
         Command::Gateways(gateways) => gateways.run(&cli.global).await,
+        Command::Tokens(tokens) => tokens.run(&cli.global).await,
+        Command::Operators(operators) => operators.run(&cli.global).await,
     }
 }
 

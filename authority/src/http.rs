@@ -26,7 +26,7 @@ use error::ApiError;
 /// What every request can reach.
 #[derive(Clone, Debug)]
 pub struct App {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     acknowledged: Arc<Mutex<HashMap<(String, String), Acknowledgement>>>,
     stopping: watch::Receiver<bool>,
 }

@@ -14,6 +14,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod password;
 pub mod secret;
 
 pub mod model;

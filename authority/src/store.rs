@@ -6,11 +6,14 @@
 //!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
 //! 4. A commit with changes wakes every held call: in this process at once, in others through `wake`.
 
+pub mod api_tokens;
 pub mod audit;
 pub mod feed;
 pub mod gateways;
 pub mod keys;
 pub mod listing;
+pub mod operators;
+pub mod sessions;
 pub mod usage;
 pub mod wake;
 
@@ -26,6 +29,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use crate::config::Database;
 use crate::model::Refusal;
 use crate::model::draft::Mistake;
+use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
 
 /// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
@@ -68,6 +72,9 @@ pub enum StoreError {
     /// The operating system failed.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::{Global, output};
+use crate::clock;
 use crate::http::server;
+use crate::secret::Secret;
+use crate::store::operators::Operator;
 
 /// Serve until SIGTERM or SIGINT.
 #[derive(clap::Args)]
@@ -33,16 +37,30 @@ impl Serve {
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr()?;
-        if global.json {
-            output::json(&serde_json::json!({ "listen": address.to_string() }))?;
-        } else {
-            output::print(&format!("flint listens on http://{address}\n"))?;
-        }
+        let first = store.create_first_operator(clock::now()).await?;
+        announce(global, address, first)?;
         tracing::info!(%address, database = %global.database, "serving");
         server::serve(listener, store, stop).await?;
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Says where the program listens and, once in the life of a database, how its first operator signs in. That goes to
+/// standard output and not to the log, which others may read.
+fn announce(global: &Global, address: SocketAddr, first: Option<(Operator, Secret)>) -> anyhow::Result<()> {
+    let first = first.as_ref().map(|(operator, password)| (operator.name.as_str(), password.reveal()));
+    if global.json {
+        let sign_in = first.map(|(name, password)| json!({ "name": name, "password": password }));
+        return output::json(&json!({ "listen": address.to_string(), "first_sign_in": sign_in }));
+    }
+    output::print(&format!("flint listens on http://{address}\n"))?;
+    first.map_or(Ok(()), |(name, password)| {
+        output::print(&format!(
+            "First run: sign in at http://{address}/ as \"{name}\" with the password {password}\n\
+             Keep it now: it is not shown again. `flint operators set-password {name}` makes another.\n"
+        ))
+    })
 }
 
 /// Over when the process is told to end.

@@ -9,5 +9,6 @@ mod program;
 
 mod cli; // the verbs of `flint`, by running it
 mod durability; // what a 2xx is worth when the process is killed
+mod people; // operators, their sessions, and API tokens
 mod key_table; // the feed: pages, cursors, held calls
 mod usage; // reports: once, whatever happens

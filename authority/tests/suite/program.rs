@@ -4,8 +4,8 @@ use std::process::{Output, Stdio};
 
 use flint::config::Database;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
 
@@ -13,6 +13,7 @@ use crate::client::Client;
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) client: Client,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 /// The URL with everything that `Display` leaves out.
@@ -62,7 +63,23 @@ impl Serving {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap().expect("flint serve ended before it listened");
         let base = line.strip_prefix("flint listens on ").expect("the first line says where it listens");
-        Self { client: Client::new(base), child }
+        Self { client: Client::new(base), child, lines }
+    }
+
+    /// The next line that it prints.
+    pub(crate) async fn next_line(&mut self) -> String {
+        self.lines.next_line().await.unwrap().expect("flint serve ended")
+    }
+
+    /// Whatever else it prints until it is told to end.
+    pub(crate) async fn everything_it_prints(mut self) -> Vec<String> {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        let mut lines = Vec::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            lines.push(line);
+        }
+        lines
     }
 
     /// As an operator or a supervisor ends it: SIGTERM.

@@ -1,0 +1,83 @@
+//! `flint tokens …`
+
+use serde_json::json;
+
+use super::duration::End;
+use super::{Global, output};
+use crate::clock;
+use crate::store::Actor;
+use crate::store::api_tokens::{ApiToken, NewApiToken};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Tokens {
+    /// Make an API token; its secret is printed once, to standard output
+    Create {
+        /// What people will call it
+        #[arg(long)]
+        name: String,
+        /// What it may do, such as keys:read or keys:*; repeat for more
+        #[arg(long = "permission", value_name = "RESOURCE:ACTION", required = true)]
+        permissions: Vec<String>,
+        /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+        #[arg(long, default_value = "90d", value_parser = End::parse)]
+        expires: End,
+    },
+    /// List API tokens
+    List,
+    /// End an API token for good
+    Revoke {
+        /// Its public id
+        id: String,
+    },
+}
+
+impl Tokens {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
+        match self {
+            Self::Create { name, permissions, expires } => {
+                let new = NewApiToken { name, permissions, expires_at: expires.after(now) };
+                let (token, secret) = store.create_api_token(new, now, &actor).await?;
+                if global.json {
+                    let mut value = json!(token);
+                    value["token"] = json!(secret.reveal());
+                    return output::json(&value);
+                }
+                eprintln!("{} may {}. It is not shown again.", token.id, token.permissions.join(" "));
+                output::print(&format!("{}\n", secret.reveal()))
+            }
+            Self::List => {
+                let tokens = store.api_tokens().await?;
+                if global.json {
+                    return output::json(&json!({ "api_tokens": tokens }));
+                }
+                output::print(&table(tokens))
+            }
+            Self::Revoke { id } => {
+                let token = store.revoke_api_token(&id, now, &actor).await?;
+                if global.json {
+                    return output::json(&token);
+                }
+                output::print(&format!("{} ({}) is revoked\n", token.id, token.name))
+            }
+        }
+    }
+}
+
+fn table(tokens: Vec<ApiToken>) -> String {
+    let rows: Vec<_> = tokens
+        .into_iter()
+        .map(|token| {
+            let end = token.revoked_at.or(token.expires_at);
+            let permissions = token.permissions.join(" ");
+            [
+                token.id,
+                token.name,
+                permissions,
+                output::time(end, "never"),
+                output::time(token.last_used_at, "never"),
+            ]
+        })
+        .collect();
+    output::table(["id", "name", "permissions", "ends", "last used"], &rows)
+}

@@ -1,0 +1,274 @@
+//! Signing in to the dashboard, and staying signed in.
+//!
+//! 1. A session is a random secret in a cookie; the database has its digest. Signing in always makes a new one.
+//! 2. It ends 12 hours after signing in, after one hour without a request, when the operator signs out, is shut out or
+//!    gets another password.
+//! 3. Failures are counted by name and by address. From the fifth on, the next attempt is refused unheard for a time
+//!    that doubles: up to a minute by name, so that nobody can lock an operator out for long, and up to a quarter of an
+//!    hour by address. A success clears the name, an hour without failures clears both.
+//! 4. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
+
+use flint_auth::key::Digest;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::audit::Line;
+use super::operators::Operator;
+use super::{Actor, Store, StoreError};
+use crate::password;
+use crate::secret::Secret;
+
+/// How long a session lasts at most, in seconds.
+pub const LIFETIME: i64 = 12 * 3_600;
+/// How long it lasts without a request, in seconds.
+pub const IDLE: i64 = 3_600;
+
+const FREE_FAILURES: i64 = 5;
+const MAX_BLOCK_NAME: i64 = 60;
+const MAX_BLOCK_ADDRESS: i64 = 900;
+const FORGET_FAILURES: i64 = 3_600;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who.
+    pub operator: Operator,
+    /// What every form must show again.
+    pub csrf_token: String,
+}
+
+/// What came of an attempt to sign in.
+#[derive(Debug)]
+pub enum SignIn {
+    /// This goes into the cookie.
+    Done(Secret, Session),
+    /// Wrong name or wrong password; which of them is not told.
+    Wrong,
+    /// Not even tried. Again in this many seconds.
+    Throttled(i64),
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    name: String,
+    created_at: i64,
+    created_by: String,
+    csrf_token: String,
+    seen_at: i64,
+}
+
+impl Session {
+    /// Whether a form has shown this session's token again.
+    #[must_use]
+    pub fn csrf_is(&self, shown: &str) -> bool {
+        Digest::of(shown.as_bytes()) == Digest::of(self.csrf_token.as_bytes())
+    }
+
+    /// The operator, for the audit log.
+    #[must_use]
+    pub fn actor(&self, address: Option<String>) -> Actor {
+        Actor { kind: "operator", name: self.operator.name.clone(), address }
+    }
+}
+
+impl Store {
+    /// Tries to sign in.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: String,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<SignIn, StoreError> {
+        let subjects = throttle_subjects(name, address);
+        let wait = self.sign_in_blocked(&subjects, now).await?;
+        if wait > 0 {
+            return Ok(SignIn::Throttled(wait));
+        }
+        let sql = "SELECT password_hash FROM operator WHERE name = $1 AND disabled_at IS NULL";
+        let hash: Option<String> =
+            sqlx::query_scalar(sql).bind(name.to_owned()).fetch_optional(&self.pool).await?;
+        if password.len() > password::MAX_BYTES || !password::verify(password, hash).await {
+            self.count_failure(&subjects, now).await?;
+            return Ok(SignIn::Wrong);
+        }
+        let (secret, session) = self.begin_session(name, address, now).await?;
+        Ok(SignIn::Done(secret, session))
+    }
+
+    /// The session of a cookie, if it is one and has not ended. It goes on because of this.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn session(&self, cookie: &str, now: i64) -> Result<Option<Session>, StoreError> {
+        let sql = "SELECT operator.id, name, operator.created_at, created_by, csrf_token, seen_at FROM session \
+                   JOIN operator ON operator.id = session.operator_id \
+                   WHERE digest = $1 AND expires_at > $2 AND seen_at > $3 AND disabled_at IS NULL";
+        let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
+        let row: Option<Row> = sqlx::query_as(sql)
+            .bind(digest.clone())
+            .bind(now)
+            .bind(now - IDLE)
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        // Once a minute is often enough, and no write for most requests.
+        if now - row.seen_at >= 60 {
+            let write = self.write().await?;
+            self.touch_session(write, digest, now).await?;
+        }
+        let Row { id, name, created_at, created_by, csrf_token, .. } = row;
+        let operator = Operator { id, name, created_at, created_by, disabled_at: None };
+        Ok(Some(Session { operator, csrf_token }))
+    }
+
+    /// Ends the session of a cookie.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn sign_out(&self, cookie: &str) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
+        sqlx::query("DELETE FROM session WHERE digest = $1").bind(digest).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
+    /// Whether this is the operator's password: what is asked again before something grave.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn confirm_password(&self, session: &Session, password: String) -> Result<bool, StoreError> {
+        let sql = "SELECT password_hash FROM operator WHERE id = $1";
+        let hash: Option<String> =
+            sqlx::query_scalar(sql).bind(session.operator.id.clone()).fetch_optional(&self.pool).await?;
+        Ok(password.len() <= password::MAX_BYTES && password::verify(password, hash).await)
+    }
+
+    /// Forgets what has ended: sessions, and failures of long ago.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn forget_ended_sessions(&self, now: i64) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";
+        sqlx::query(sql).bind(now).bind(now - IDLE).execute(&mut *write.tx).await?;
+        let sql = "DELETE FROM sign_in_throttle WHERE last_failure <= $1";
+        sqlx::query(sql).bind(now - FORGET_FAILURES).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
+    async fn begin_session(
+        &self,
+        name: &str,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<(Secret, Session), StoreError> {
+        let (secret, csrf) = (Secret::generate("")?, Secret::generate("")?);
+        let mut write = self.write().await?;
+        let sql = "SELECT id, name, created_at, created_by, disabled_at FROM operator WHERE name = $1";
+        let operator: Operator = sqlx::query_as(sql).bind(name.to_owned()).fetch_one(&mut *write.tx).await?;
+        let sql = "INSERT INTO session (digest, operator_id, csrf_token, address, created_at, seen_at, expires_at) \
+                   VALUES ($1, $2, $3, $4, $5, $5, $6)";
+        sqlx::query(sql)
+            .bind(secret.digest().as_bytes().to_vec())
+            .bind(operator.id.as_str())
+            .bind(csrf.reveal())
+            .bind(address)
+            .bind(now)
+            .bind(now + LIFETIME)
+            .execute(&mut *write.tx)
+            .await?;
+        let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
+        sqlx::query(sql).bind(by_name(name)).execute(&mut *write.tx).await?;
+        let session = Session { operator, csrf_token: csrf.reveal().into() };
+        let actor = session.actor(address.map(Into::into));
+        let after = Some(json!({ "name": name }));
+        let subject = &session.operator.id;
+        let line =
+            Line { action: "operator.sign_in", subject_kind: "operator", subject, before: None, after };
+        write.record(now, &actor, line).await?;
+        write.commit().await?;
+        Ok((secret, session))
+    }
+
+    async fn touch_session(
+        &self,
+        mut write: super::Write<'_>,
+        digest: Vec<u8>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE session SET seen_at = $1 WHERE digest = $2 AND seen_at < $1";
+        sqlx::query(sql).bind(now).bind(digest).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
+    /// For how many seconds the next attempt is refused unheard.
+    async fn sign_in_blocked(&self, subjects: &[(String, i64)], now: i64) -> Result<i64, StoreError> {
+        let mut wait = 0;
+        for (subject, _) in subjects {
+            let sql = "SELECT blocked_until FROM sign_in_throttle WHERE subject = $1";
+            let until: Option<i64> =
+                sqlx::query_scalar(sql).bind(subject.clone()).fetch_optional(&self.pool).await?;
+            wait = wait.max(until.unwrap_or(0) - now);
+        }
+        Ok(wait)
+    }
+
+    async fn count_failure(&self, subjects: &[(String, i64)], now: i64) -> Result<(), StoreError> {
+        let count = "INSERT INTO sign_in_throttle (subject, failures, last_failure, blocked_until) \
+                     VALUES ($1, 1, $2, 0) ON CONFLICT (subject) DO UPDATE SET last_failure = $2, \
+                     failures = CASE WHEN sign_in_throttle.last_failure <= $3 THEN 1 \
+                     ELSE sign_in_throttle.failures + 1 END RETURNING failures";
+        let block = "UPDATE sign_in_throttle SET blocked_until = $1 WHERE subject = $2";
+        let mut write = self.write().await?;
+        for (subject, most) in subjects {
+            let failures: i64 = sqlx::query_scalar(count)
+                .bind(subject.clone())
+                .bind(now)
+                .bind(now - FORGET_FAILURES)
+                .fetch_one(&mut *write.tx)
+                .await?;
+            let until = now + block_after(failures, *most);
+            sqlx::query(block).bind(until).bind(subject.clone()).execute(&mut *write.tx).await?;
+        }
+        write.commit().await
+    }
+}
+
+/// Under which headings failures are counted, and for how long each may block.
+fn throttle_subjects(name: &str, address: Option<&str>) -> Vec<(String, i64)> {
+    let mut subjects = vec![(by_name(name), MAX_BLOCK_NAME)];
+    subjects.extend(address.map(|address| (format!("address:{address}"), MAX_BLOCK_ADDRESS)));
+    subjects
+}
+
+fn by_name(name: &str) -> String {
+    // A digest: whoever types a password in the wrong field must not leave it in the database.
+    format!("name:{}", Digest::of(name.as_bytes()).to_hex())
+}
+
+/// The seconds of waiting after so many failures (rule 3).
+fn block_after(failures: i64, most: i64) -> i64 {
+    match failures - FREE_FAILURES {
+        ..0 => 0,
+        excess => most.min(1 << excess.min(20)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_up_to_its_limit() {
+        let waits: Vec<i64> = (1..=13).map(|failures| block_after(failures, 60)).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(block_after(i64::MAX, 900), 900);
+    }
+}
