@@ -13,7 +13,7 @@
 //!
 //! What holds everywhere:
 //!
-//! - Nothing outside `host/` names `proxy_wasm` or calls the host; the manifest makes that a compile error.
+//! - Nothing outside `host/` names `flint_abi` or calls the host; the manifest makes that a compile error.
 //! - The core reads no clock, no randomness and no environment, and never logs.
 //! - A request is forwarded only by a `Permit`, and only `decision.rs` makes one. There is no `None` that means yes.
 //! - A `Config` that exists is good.

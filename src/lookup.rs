@@ -31,14 +31,22 @@ pub struct Keys<'a, S> {
     pub now: u64,
 }
 
+/// Whether a table can be asked at `now`, in milliseconds of the monotonic clock (rule 2).
+#[must_use]
+pub fn state(config: &Config, view: &View, now: u64) -> Table {
+    let Some(meta) = view.meta() else { return Table::Awaited };
+    let limit = 1_000 * u64::from(config.max_staleness_seconds);
+    if now.saturating_sub(meta.fresh_at) < limit { Table::Usable } else { Table::TooOld }
+}
+
 impl<S: Store> Keys<'_, S> {
     /// Whether there is an answer to be had (rules 1 and 2).
     #[must_use]
     pub fn table(&self) -> Table {
-        let Some((view, _)) = &self.table else { return Table::Usable };
-        let Some(meta) = view.meta() else { return Table::Awaited };
-        let limit = 1_000 * u64::from(self.config.max_staleness_seconds);
-        if self.now.saturating_sub(meta.fresh_at) < limit { Table::Usable } else { Table::TooOld }
+        match &self.table {
+            Some((view, _)) => state(self.config, view, self.now),
+            None => Table::Usable,
+        }
     }
 
     /// Finds a key's record (rule 3).

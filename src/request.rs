@@ -94,12 +94,6 @@ impl<'a> Headers<'a> {
         (size == reader.rest().len()).then_some(headers)
     }
 
-    /// How many headers are left.
-    #[must_use]
-    pub const fn len(&self) -> u32 {
-        self.left
-    }
-
     fn text(&mut self, length: u32) -> Option<&'a [u8]> {
         let text = self.bytes.bytes(length as usize)?;
         self.bytes.u8()?;

@@ -205,6 +205,13 @@ impl Sync {
         self.events.push(Event::Failed(failure, holder.backoff.failures()));
     }
 
+    /// The call that [`Sync::poll`] asked for will not be answered, and that is nobody's fault: it is due again.
+    pub fn call_ended(&mut self, ms: u64) {
+        if let Some(holder) = &mut self.holder {
+            (holder.call, holder.due) = (None, ms);
+        }
+    }
+
     /// The answer to the call that [`Sync::poll`] asked for.
     pub fn handle_answer<S: Store>(&mut self, store: &S, answer: Answer<'_>, now: Now) {
         self.keep_lease(store, now);

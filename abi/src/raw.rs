@@ -20,13 +20,6 @@ unsafe extern "C" {
     ) -> u32;
     pub(crate) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     pub(crate) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    pub(crate) fn proxy_get_header_map_value(
-        map: u32,
-        name: *const u8,
-        name_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
     pub(crate) fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -40,17 +33,22 @@ unsafe extern "C" {
         size: *mut usize,
         cas: *mut u32,
     ) -> u32;
+    pub(crate) fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        call: *mut u32,
+    ) -> u32;
     pub(crate) fn proxy_increment_metric(id: u32, by: i64) -> u32;
     pub(crate) fn proxy_log(level: u32, message: *const u8, message_size: usize) -> u32;
     pub(crate) fn proxy_record_metric(id: u32, value: u64) -> u32;
     pub(crate) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
-    pub(crate) fn proxy_replace_header_map_value(
-        map: u32,
-        name: *const u8,
-        name_size: usize,
-        value: *const u8,
-        value_size: usize,
-    ) -> u32;
     pub(crate) fn proxy_send_local_response(
         status: u32,
         details: *const u8,

@@ -1,18 +1,16 @@
 //! The gateway's side of one authority, in one VM: the view of the table, the poller, and the usage to report.
 
-use std::rc::Weak;
 use std::time::Duration;
 
 use flint_abi::{Level, Map};
 
 use super::clock;
 use super::metrics::gauge;
-use super::root::State;
 use super::shared::Shared;
 use super::vm::Vm;
 use crate::config::{Authority, Token};
 use crate::protocol::{GATEWAY_HEADER, USAGE_PATH};
-use crate::request::Headers;
+use crate::request::{Headers, serialise};
 use crate::sync::{self, Answer, Failure, Settings, Sync};
 use crate::table::store::{Namespace, Store as _};
 use crate::table::{Meta, View};
@@ -31,14 +29,20 @@ pub(super) struct Gateway {
     pub(super) view: View,
     pub(super) usage: Usage,
     sync: Sync,
-    poll: Option<u32>,
-    report: Option<u32>,
-    /// The configuration whose root context made the outstanding call for the table: its end is the call's.
-    caller: Weak<State>,
+    poll: Option<Outstanding>,
+    report: Option<Outstanding>,
     /// Both clocks at the last tick.
     pub(super) ms: u64,
     pub(super) unix: i64,
     gauges_at: u64,
+}
+
+/// A call on its way.
+#[derive(Clone, Copy, Debug)]
+struct Outstanding {
+    call: u32,
+    /// The root context that made it: when that ends, the call does.
+    root: u32,
 }
 
 impl Gateway {
@@ -63,7 +67,6 @@ impl Gateway {
             sync: Sync::new(namespace, settings, vm),
             poll: None,
             report: None,
-            caller: Weak::new(),
             ms: clock::monotonic_ms(),
             unix: clock::unix().unwrap_or_default(),
             gauges_at: 0,
@@ -79,51 +82,32 @@ impl Gateway {
         self.sync.is_holder()
     }
 
-    /// Looks at the clocks and at the table, and sends what is due. `caller` is the configuration whose root context
-    /// calls; with `None` only usage is sent, on behalf of a configuration that is gone.
-    pub(super) fn tick(&mut self, vm: &Vm, caller: Option<&Weak<State>>) {
+    /// Looks at the clocks and at the table, and sends what is due: usage always, calls for the table if `root` is of
+    /// a configuration that `polls` this authority.
+    pub(super) fn tick(&mut self, vm: &Vm, root: u32, polls: bool) {
         self.ms = clock::monotonic_ms();
         self.unix = clock::unix().unwrap_or(self.unix);
         // Where shared data fails, the view stays as it was and grows old.
         let _ = self.view.refresh(&Shared);
-        if let Some(caller) = caller {
-            if self.poll.is_some() && self.caller.strong_count() == 0 {
-                self.poll = None;
-                self.sync.handle_failure(Failure::NoAnswer, self.now(vm));
-            }
-            self.poll_table(vm, caller);
+        if polls {
+            self.poll_table(vm, root);
         }
-        self.report_usage(vm);
+        self.report_usage(vm, root);
         self.show(vm);
     }
 
     /// Takes the answer to a call, if it is one of this gateway's.
-    pub(super) fn take_answer(
-        &mut self,
-        vm: &Vm,
-        caller: &Weak<State>,
-        call: u32,
-        headers: usize,
-        body: usize,
-    ) -> bool {
+    pub(super) fn take_answer(&mut self, vm: &Vm, root: u32, call: u32, headers: usize, body: usize) -> bool {
+        let is_it = |outstanding: &Option<Outstanding>| outstanding.is_some_and(|it| it.call == call);
         self.ms = clock::monotonic_ms();
-        if self.poll == Some(call) {
+        if is_it(&self.poll) {
             self.poll = None;
-            let (status, encoded) = head(headers);
-            let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
-            match body {
-                Ok(body) => {
-                    let answer = Answer { status, encoded, body: &body };
-                    self.sync.handle_answer(&Shared, answer, self.now(vm));
-                }
-                Err(_) => self.sync.handle_failure(Failure::NoAnswer, self.now(vm)),
-            }
-            let _ = self.view.refresh(&Shared);
-            self.poll_table(vm, caller);
+            self.take_page(vm, headers, body);
+            self.poll_table(vm, root);
             self.show(vm);
             return true;
         }
-        if self.report == Some(call) {
+        if is_it(&self.report) {
             self.report = None;
             self.take_delivery(vm, head(headers).0);
             return true;
@@ -131,34 +115,59 @@ impl Gateway {
         false
     }
 
+    /// A root context has ended, and its calls with it.
+    pub(super) fn root_ended(&mut self, vm: &Vm, root: u32) {
+        let was_its = |outstanding: &Option<Outstanding>| outstanding.is_some_and(|it| it.root == root);
+        if was_its(&self.poll) {
+            self.poll = None;
+            self.sync.call_ended(self.ms);
+        }
+        if was_its(&self.report) {
+            self.report = None;
+            self.take_delivery(vm, None);
+        }
+    }
+
+    fn take_page(&mut self, vm: &Vm, headers: usize, body: usize) {
+        let (status, encoded) = head(headers);
+        let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
+        let now = self.now(vm);
+        match body {
+            Ok(body) => self.sync.handle_answer(&Shared, Answer { status, encoded, body: &body }, now),
+            Err(_) => self.sync.handle_failure(Failure::NoAnswer, now),
+        }
+        let _ = self.view.refresh(&Shared);
+    }
+
     fn now(&self, vm: &Vm) -> sync::Now {
         sync::Now { ms: self.ms, served: vm.served.get(), random: clock::random_u64() }
     }
 
-    fn poll_table(&mut self, vm: &Vm, caller: &Weak<State>) {
+    fn poll_table(&mut self, vm: &Vm, root: u32) {
         let now = self.now(vm);
         let Some(call) = self.sync.poll(&Shared, now) else { return };
         if self.token.is_none() {
             self.sync.handle_failure(Failure::NoToken, now);
             return;
         }
-        match self.send("GET", &call.path, None, call.timeout) {
-            Some(token) => {
-                (self.poll, self.caller) = (Some(token), caller.clone());
+        match self.send("GET", &call.path, &[], call.timeout) {
+            Some(call) => {
+                self.poll = Some(Outstanding { call, root });
                 vm.metrics.add(Counter::Polls, 1);
             }
             None => self.sync.handle_failure(Failure::NotSent, now),
         }
     }
 
-    fn report_usage(&mut self, vm: &Vm) {
+    fn report_usage(&mut self, vm: &Vm, root: u32) {
         if self.usage.is_empty() || self.token.is_none() {
             return;
         }
         let timeout = 1_000 * u64::from(self.authority.timeout_seconds);
         let now = self.usage_now();
         let Some(body) = self.usage.poll(now, timeout).map(<[u8]>::to_vec) else { return };
-        self.report = self.send("POST", USAGE_PATH, Some(&body), timeout);
+        let call = self.send("POST", USAGE_PATH, &body, timeout);
+        self.report = call.map(|call| Outstanding { call, root });
         if self.report.is_none() {
             self.take_delivery(vm, None);
         }
@@ -175,7 +184,7 @@ impl Gateway {
     }
 
     /// Sends a call to the authority; `None` where Envoy would not.
-    fn send(&mut self, method: &str, path: &str, body: Option<&[u8]>, timeout: u64) -> Option<u32> {
+    fn send(&mut self, method: &str, path: &str, body: &[u8], timeout: u64) -> Option<u32> {
         let id = self.process_id();
         let credential = self.token.as_deref().filter(|token| !token.is_empty());
         let credential = credential.map(|token| format!("Bearer {token}"));
@@ -187,15 +196,13 @@ impl Gateway {
             ("accept", "application/json"),
             ("user-agent", concat!("flint-auth/", env!("CARGO_PKG_VERSION"))),
         ];
-        if let Some(credential) = &credential {
-            headers.push(("authorization", credential));
-        }
-        if body.is_some() {
+        headers.extend(credential.as_deref().map(|credential| ("authorization", credential)));
+        if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }
+        let headers = serialise(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         let timeout = Duration::from_millis(timeout);
-        proxy_wasm::hostcalls::dispatch_http_call(&self.authority.cluster, headers, body, vec![], timeout)
-            .ok()
+        flint_abi::call(&self.authority.cluster, &headers, body, timeout).ok()
     }
 
     /// The id of this Envoy process for this authority: the first VM to need one makes it, all use it.

@@ -1,20 +1,17 @@
 //! A request: its headers read, decided, and the decision carried out with as few host calls as it takes.
 
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
 
-use flint_abi::{Map, Refused};
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use flint_abi::{Action, Map, Refused};
 
 use super::clock;
 use super::gateway::Gateway;
-use super::root::{State, Waiting};
+use super::root::{Root, Waiting};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::decision::{Decision, Permit, Refusal, World, decide, undecided};
 use crate::key::Digest;
-use crate::lookup::{Keys, Table};
+use crate::lookup::{Keys, Table, state};
 use crate::outcome::Outcome;
 use crate::reply::reply;
 use crate::request::{Request, serialise};
@@ -23,14 +20,6 @@ use crate::telemetry::Counter;
 
 /// How long a request waits for the first table, in milliseconds: a second, less the tick that ends it.
 const WAIT: u64 = 950;
-
-/// The context of one request.
-pub(super) struct Http {
-    context: u32,
-    /// `None` where there is no good configuration; Envoy does not let it come to that.
-    state: Option<Rc<State>>,
-    waits: bool,
-}
 
 /// What to do with a request that has been decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,113 +36,79 @@ struct Host<'a> {
     now: Option<i64>,
 }
 
-// === impl Http ===
-
-impl Http {
-    pub(super) const fn new(context: u32, state: Option<Rc<State>>) -> Self {
-        Self { context, state, waits: false }
-    }
-}
-
-impl Context for Http {}
-
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Some(state) = &self.state else {
-            refuse_blindly("flint");
-            return Action::Pause;
-        };
-        state.vm.served.set(true);
-        match serve(state, true) {
-            Next::Continue => Action::Continue,
-            Next::Answered => Action::Pause,
-            Next::Wait => {
-                let until = clock::monotonic_ms() + WAIT;
-                state.waiting.borrow_mut().push(Waiting { context: self.context, until });
-                self.waits = true;
-                Action::Pause
-            }
+/// A request's headers are there.
+pub(super) fn on_request(root: &Root, context: u32) -> Action {
+    root.vm.served.set(true);
+    match serve(root, true) {
+        Next::Continue => Action::Continue,
+        Next::Answered => Action::Pause,
+        Next::Wait => {
+            root.wait(Waiting { context, until: clock::monotonic_ms() + WAIT });
+            Action::Pause
         }
     }
 }
 
-impl Drop for Http {
-    /// A request that ends while it waits, waits no longer.
-    fn drop(&mut self) {
-        if self.waits
-            && let Some(state) = &self.state
-        {
-            state.waiting.borrow_mut().retain(|waiting| waiting.context != self.context);
-        }
+/// A request that waited is decided, table or not.
+pub(super) fn resume(root: &Root, context: u32) {
+    // A request that has gone in the meantime is refused here, and there is nothing left to do for it.
+    if flint_abi::set_effective_context(context).is_ok() && serve(root, false) == Next::Continue {
+        let _ = flint_abi::resume_request();
     }
 }
 
-/// Whether there is a table that answers, or none is needed.
-pub(super) fn is_usable(config: &Config, gateway: &mut Gateway) -> bool {
-    let now = gateway.ms;
-    Keys { config, table: Some((&mut gateway.view, &Shared)), now }.table() == Table::Usable
+/// Envoy does not let it come to this; if it did, nothing would pass.
+pub(super) fn refuse_without_configuration() -> Action {
+    refuse_blindly("flint");
+    Action::Pause
 }
 
-/// Decides the requests that wait, if there is a table by now, and those that have waited long enough in any case.
-pub(super) fn resume_waiting(state: &State) {
-    if state.waiting.borrow().is_empty() {
-        return;
-    }
-    let now = clock::monotonic_ms();
-    let came = state.gateway().is_none_or(|gateway| gateway.borrow().view.meta().is_some());
-    let waiting = std::mem::take(&mut *state.waiting.borrow_mut());
-    let (ready, still) = waiting.into_iter().partition(|waiting| came || waiting.until <= now);
-    *state.waiting.borrow_mut() = still;
-    let ready: Vec<Waiting> = ready;
-    for Waiting { context, .. } in ready {
-        // A request that has gone in the meantime is refused here, and there is nothing left to do for it.
-        if flint_abi::set_effective_context(context).is_ok() && serve(state, false) == Next::Continue {
-            let _ = flint_abi::resume_request();
-        }
-    }
+/// Whether there is a table that answers.
+pub(super) fn is_usable(config: &Config, gateway: &Gateway) -> bool {
+    state(config, &gateway.view, gateway.ms) == Table::Usable
 }
 
 /// Decides a request and carries the decision out.
-fn serve(state: &State, may_wait: bool) -> Next {
+fn serve(root: &Root, may_wait: bool) -> Next {
     let Ok(map) = flint_abi::headers(Map::RequestHeaders) else {
-        return refuse_blindly(&state.config.realm);
+        return refuse_blindly(&root.config.realm);
     };
-    let Some(request) = Request::read(&map) else { return refuse_blindly(&state.config.realm) };
+    let Some(request) = Request::read(&map) else { return refuse_blindly(&root.config.realm) };
     #[cfg(feature = "faults")]
-    state.faults.trap(request.path);
-    let decision = match state.gateway() {
+    root.faults.trap(request.path);
+    let decision = match root.gateway() {
         Some(gateway) => {
             let gateway = &mut *gateway.borrow_mut();
             let table = Some((&mut gateway.view, &Shared));
-            ask(&state.config, &request, Keys { config: &state.config, table, now: gateway.ms })
+            ask(&root.config, &request, Keys { config: &root.config, table, now: gateway.ms })
         }
-        None => ask(&state.config, &request, Keys { config: &state.config, table: None, now: 0 }),
+        None => ask(&root.config, &request, Keys { config: &root.config, table: None, now: 0 }),
     };
     let decision = match decision {
         Decision::Wait if may_wait => return Next::Wait,
-        Decision::Wait => undecided(&state.config),
+        Decision::Wait => undecided(&root.config),
         decision => decision,
     };
     let carried_out = match &decision {
-        Decision::Forward(permit) => forward(state, &request, permit).map(|()| Next::Continue),
-        Decision::Refuse(refusal) => refuse(state, &request, refusal).map(|()| Next::Answered),
+        Decision::Forward(permit) => forward(root, &request, permit).map(|()| Next::Continue),
+        Decision::Refuse(refusal) => refuse(root, &request, refusal).map(|()| Next::Answered),
         Decision::Wait => Ok(Next::Wait),
     };
     // Half of the headers may be written: what cannot be carried out is refused.
-    carried_out.unwrap_or_else(|_| refuse_blindly(&state.config.realm))
+    carried_out.unwrap_or_else(|_| refuse_blindly(&root.config.realm))
 }
 
 fn ask<'c>(config: &'c Config, request: &Request<'_>, keys: Keys<'_, Shared>) -> Decision<'c> {
     decide(config, request, &mut Host { keys, now: None })
 }
 
-fn forward(state: &State, request: &Request<'_>, permit: &Permit) -> Result<(), Refused> {
+fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Refused> {
     strip(request)?;
     let outcome = permit.outcome();
     if let Some(found) = permit.key() {
         // A record that was accepted was read: it reads again.
         let record = found.record().ok_or(Refused(0))?;
-        if !state.config.forward_authorization {
+        if !root.config.forward_authorization {
             flint_abi::remove_request_header(b"authorization")?;
         }
         // Nothing is left under these names, so adding is setting, at half the cost.
@@ -166,18 +121,18 @@ fn forward(state: &State, request: &Request<'_>, permit: &Permit) -> Result<(), 
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
     flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes())?;
-    count(state, outcome, permit.key());
+    count(root, outcome, permit.key());
     Ok(())
 }
 
-fn refuse(state: &State, request: &Request<'_>, refusal: &Refusal<'_>) -> Result<(), Refused> {
+fn refuse(root: &Root, request: &Request<'_>, refusal: &Refusal<'_>) -> Result<(), Refused> {
     strip(request)?;
     if let Some(record) = refusal.key.as_ref().and_then(Found::record) {
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
     flint_abi::set_property(b"flint_outcome", refusal.outcome.as_str().as_bytes())?;
-    answer(refusal.outcome, &state.config.realm, refusal)?;
-    count(state, refusal.outcome, refusal.key.as_ref());
+    answer(refusal.outcome, &root.config.realm, refusal)?;
+    count(root, refusal.outcome, refusal.key.as_ref());
     Ok(())
 }
 
@@ -201,14 +156,14 @@ fn strip(request: &Request<'_>) -> Result<(), Refused> {
     request.reserved.iter().try_for_each(|name| flint_abi::remove_request_header(name))
 }
 
-fn count(state: &State, outcome: Outcome, key: Option<&Found>) {
-    state.vm.metrics.add(Counter::Requests(outcome), 1);
+fn count(root: &Root, outcome: Outcome, key: Option<&Found>) {
+    root.vm.metrics.add(Counter::Requests(outcome), 1);
     if let Some(record) = key.and_then(Found::record)
-        && let Some(gateway) = state.gateway()
+        && let Some(gateway) = root.gateway()
     {
         let gateway = &mut *gateway.borrow_mut();
         if !gateway.usage.count(record.id, outcome, gateway.ms, gateway.unix) {
-            state.vm.metrics.add(Counter::UsageDropped, 1);
+            root.vm.metrics.add(Counter::UsageDropped, 1);
         }
     }
 }

@@ -1,39 +1,31 @@
 //! A plugin configuration in one VM: reads the configuration, ticks, and takes the answers to calls.
 
-use std::cell::{OnceCell, RefCell};
-use std::rc::{Rc, Weak};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use flint_abi::Level;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 
 use super::clock;
 use super::gateway::Gateway;
-use super::http::{self, Http};
-use super::vm::{Vm, vm};
+use super::http;
+use super::vm::Vm;
 use crate::config::Config;
 
-/// The tick while a table is awaited, and of the VM that polls: what a request that waits, or a call that is due,
-/// waits at most.
+/// The tick while a table is awaited, and of the VM that polls, in milliseconds: what a request that waits, or a
+/// call that is due, waits at most.
 const FAST: u32 = 25;
 /// The tick of all others: how old a worker's idea of the time and of the table's age may be.
 const SLOW: u32 = 200;
 
-/// The root context.
-#[derive(Default)]
+/// One configuration.
 pub(super) struct Root {
-    state: Option<Rc<State>>,
-    period: u32,
-}
-
-/// What the requests of a configuration share.
-#[derive(Debug)]
-pub(super) struct State {
+    context: u32,
     pub(super) config: Config,
     pub(super) vm: Rc<Vm>,
     /// Set when first needed: it depends on the environment, and reading the configuration must not.
     gateway: OnceCell<Rc<RefCell<Gateway>>>,
-    pub(super) waiting: RefCell<Vec<Waiting>>,
+    waiting: RefCell<Vec<Waiting>>,
+    period: Cell<u32>,
     #[cfg(feature = "faults")]
     pub(super) faults: super::faults::Faults,
 }
@@ -46,95 +38,108 @@ pub(super) struct Waiting {
     pub(super) until: u64,
 }
 
-impl State {
+impl Root {
+    /// Reads a configuration; a bad one is said to be so, with every mistake, and is none.
+    ///
+    /// A pure function of the configuration's bytes: where it fails on one worker only, Envoy runs that worker
+    /// without the filter.
+    pub(super) fn configure(vm: &Rc<Vm>, context: u32, size: usize) -> Option<Self> {
+        let bytes = flint_abi::plugin_configuration(size).ok()?;
+        #[cfg(feature = "faults")]
+        let (bytes, faults) = super::faults::Faults::take(bytes);
+        let config = match Config::parse(&bytes) {
+            Ok(config) => config,
+            Err(errors) => {
+                flint_abi::log(Level::Error, &format!("flint: the configuration is refused: {errors}"));
+                return None;
+            }
+        };
+        #[cfg(feature = "faults")]
+        if faults.fails_to_configure(&bytes) {
+            return None;
+        }
+        let root = Self {
+            context,
+            config,
+            vm: Rc::clone(vm),
+            gateway: OnceCell::new(),
+            waiting: RefCell::default(),
+            period: Cell::new(0),
+            #[cfg(feature = "faults")]
+            faults,
+        };
+        root.tick_every(FAST);
+        Some(root)
+    }
+
     /// The gateway; `None` without an authority.
     pub(super) fn gateway(&self) -> Option<&RefCell<Gateway>> {
         let authority = self.config.authority.as_ref()?;
         Some(self.gateway.get_or_init(|| self.vm.gateway(authority)))
     }
 
-    /// Whether requests can be decided.
-    fn is_ready(&self) -> bool {
-        self.gateway().is_none_or(|gateway| http::is_usable(&self.config, &mut gateway.borrow_mut()))
-    }
-}
-
-impl Root {
-    /// Sets the tick's period, if it is another one.
-    fn tick_every(&mut self, milliseconds: u32) {
-        if self.period != milliseconds {
-            self.period = milliseconds;
-            // Where the host refuses, the old period stays.
-            let _ = flint_abi::set_tick_period(milliseconds);
-        }
-    }
-}
-
-impl Context for Root {
-    fn on_http_call_response(&mut self, call: u32, headers: usize, body: usize, _trailers: usize) {
-        let Some(state) = &self.state else { return };
-        let caller = Rc::downgrade(state);
-        for gateway in state.vm.gateways() {
-            if gateway.borrow_mut().take_answer(&state.vm, &caller, call, headers, body) {
-                break;
-            }
-        }
-        http::resume_waiting(state);
-    }
-}
-
-impl RootContext for Root {
-    /// A pure function of the configuration's bytes: where it fails on one worker only, Envoy runs that worker
-    /// without the filter.
-    fn on_configure(&mut self, size: usize) -> bool {
-        let Ok(bytes) = flint_abi::plugin_configuration(size) else { return false };
-        #[cfg(feature = "faults")]
-        let (bytes, faults) = super::faults::Faults::take(bytes);
-        match Config::parse(&bytes) {
-            Ok(config) => {
-                self.state = Some(Rc::new(State {
-                    config,
-                    vm: vm(),
-                    gateway: OnceCell::new(),
-                    waiting: RefCell::default(),
-                    #[cfg(feature = "faults")]
-                    faults,
-                }));
-            }
-            Err(errors) => {
-                flint_abi::log(Level::Error, &format!("flint: the configuration is refused: {errors}"));
-                return false;
-            }
-        }
-        self.tick_every(FAST);
-        #[cfg(feature = "faults")]
-        if self.state.as_ref().is_some_and(|state| state.faults.fails_to_configure(&bytes)) {
-            return false;
-        }
-        true
-    }
-
-    fn on_tick(&mut self) {
-        let Some(state) = self.state.clone() else { return };
-        let own = state.gateway().map(|gateway| gateway.borrow().namespace());
-        let caller: Weak<State> = Rc::downgrade(&state);
-        for gateway in state.vm.gateways() {
+    /// Keeps the table fresh, sends what is to be sent, and lets go of requests that have waited.
+    pub(super) fn tick(&self) {
+        let own = self.gateway().map(|gateway| gateway.borrow().namespace());
+        // Gateways of configurations that are gone may have usage to report.
+        for gateway in self.vm.gateways() {
             let mut gateway = gateway.borrow_mut();
-            let mine = own == Some(gateway.namespace());
-            gateway.tick(&state.vm, mine.then_some(&caller));
+            let polls = own == Some(gateway.namespace());
+            gateway.tick(&self.vm, self.context, polls);
         }
-        http::resume_waiting(&state);
-        let ready = state.is_ready();
-        state.vm.beat(clock::monotonic_ms(), ready);
-        let polls = state.gateway().is_some_and(|gateway| gateway.borrow().is_poller());
+        self.resume_waiting();
+        let ready = self.gateway().is_none_or(|gateway| http::is_usable(&self.config, &gateway.borrow()));
+        self.vm.beat(clock::monotonic_ms(), ready);
+        let polls = self.gateway().is_some_and(|gateway| gateway.borrow().is_poller());
         self.tick_every(if polls || !ready { FAST } else { SLOW });
     }
 
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(context, self.state.clone())))
+    /// Takes the answer to a call that this configuration made.
+    pub(super) fn take_answer(&self, call: u32, headers: usize, body: usize) {
+        for gateway in self.vm.gateways() {
+            if gateway.borrow_mut().take_answer(&self.vm, self.context, call, headers, body) {
+                break;
+            }
+        }
+        self.resume_waiting();
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+    /// Keeps a request waiting.
+    pub(super) fn wait(&self, waiting: Waiting) {
+        self.waiting.borrow_mut().push(waiting);
+        self.vm.waiting.set(self.vm.waiting.get() + 1);
+    }
+
+    /// A request that has ended, waits no longer.
+    pub(super) fn forget_waiting(&self, context: u32) {
+        self.take_waiting(|waiting| waiting.context == context);
+    }
+
+    /// Decides the requests that wait, if there is a table by now, and those that have waited long enough in any case.
+    fn resume_waiting(&self) {
+        if self.waiting.borrow().is_empty() {
+            return;
+        }
+        let now = clock::monotonic_ms();
+        let came = self.gateway().is_none_or(|gateway| gateway.borrow().view.meta().is_some());
+        for Waiting { context, .. } in self.take_waiting(|waiting| came || waiting.until <= now) {
+            http::resume(self, context);
+        }
+    }
+
+    fn take_waiting(&self, taken: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+        let mut waiting = self.waiting.borrow_mut();
+        let (taken, kept): (Vec<_>, Vec<_>) = waiting.drain(..).partition(taken);
+        *waiting = kept;
+        self.vm.waiting.set(self.vm.waiting.get().saturating_sub(taken.len()));
+        taken
+    }
+
+    /// Sets the tick's period, if it is another one.
+    fn tick_every(&self, milliseconds: u32) {
+        if self.period.replace(milliseconds) != milliseconds {
+            // Where the host refuses, the old period stays.
+            let _ = flint_abi::set_tick_period(milliseconds);
+        }
     }
 }

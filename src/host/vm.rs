@@ -22,30 +22,22 @@ pub(super) struct Vm {
     id: u64,
     /// Whether it has served a request: that of Envoy's main thread never does.
     pub(super) served: Cell<bool>,
+    /// How many requests wait for a table.
+    pub(super) waiting: Cell<usize>,
     pub(super) metrics: Metrics,
     gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
     beat_at: Cell<u64>,
-    slot: Cell<Option<usize>>,
-}
-
-thread_local! {
-    static VM: Rc<Vm> = Rc::new(Vm::new());
-}
-
-/// This VM.
-pub(super) fn vm() -> Rc<Vm> {
-    VM.with(Rc::clone)
 }
 
 impl Vm {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             id: clock::random_u64().max(1),
             served: Cell::new(false),
+            waiting: Cell::new(0),
             metrics: Metrics::default(),
             gateways: RefCell::default(),
             beat_at: Cell::new(0),
-            slot: Cell::new(None),
         }
     }
 
@@ -75,7 +67,6 @@ impl Vm {
         }
         if let Some(slot) = beat.slot {
             gauge(&ready_name(slot), u64::from(ready));
-            self.slot.set(Some(slot));
         }
     }
 }

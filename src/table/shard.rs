@@ -76,7 +76,7 @@ impl<'a> Shard<'a> {
 
     /// How many keys it has.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub const fn keys(&self) -> usize {
         self.digests.len()
     }
 

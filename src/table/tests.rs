@@ -10,10 +10,13 @@ use super::writer::{Change, Sweep, Writer};
 use crate::entry::{Cidr, Entry};
 use crate::key::{Digest, Environment};
 
+/// A value and its compare-and-swap number.
+type Value = (Vec<u8>, u32);
+
 /// Shared data as Envoy's C++ host keeps it, with a writer that can be made to die after so many writes.
 #[derive(Default)]
 pub(crate) struct Memory {
-    values: RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: RefCell<HashMap<Vec<u8>, Value>>,
     next: Cell<u32>,
     writes_left: Cell<Option<u32>>,
 }

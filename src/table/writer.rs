@@ -186,7 +186,7 @@ impl Writer {
         for index in 0..self.extent.shards() {
             let held = store.get(&self.namespace.shard(self.slot, index))?;
             let shard = held.as_ref().and_then(|(value, _)| Shard::read(value)).ok_or(Fault::Corrupt)?;
-            self.keys += shard.len() as u64;
+            self.keys += shard.keys() as u64;
         }
         Ok(())
     }
