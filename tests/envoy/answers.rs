@@ -70,18 +70,18 @@ fn an_allowed_preflight_brings_no_identity_along() {
 }
 
 #[test]
-fn options_of_everything_is_decided_like_any_request() {
+fn options_of_everything_is_refused_before_the_upstream() {
     let scene = shared();
     let key = Key::live("any").may(&["*"]);
     scene.authority.publish([&key]);
-    let star = Request::new("OPTIONS", "*");
-    let (answer, line) = scene.send_logged(Protocol::Http1, "main", star.clone());
-    expect::denied(&answer, "no_credential");
-    assert_eq!(line["outcome"], "no_credential");
-    let (_, line) = scene.send_logged(Protocol::Http1, "main", star.clone().bearer(&key.secret));
-    assert_eq!(line["outcome"], "allowed");
-    let (answer, _) = scene.send_logged(Protocol::Http1, "closed", star.bearer(&key.secret));
-    expect::denied(&answer, "missing_permission");
+    let mut connection = http1::Connection::open(scene.gateway.address());
+    for request in [Request::new("OPTIONS", "*"), Request::new("OPTIONS", "*").bearer(&key.secret)] {
+        // Envoy 1.40 itself has no answer but 404 for a path without a slash; were it to ask the filter: 401.
+        let answer = connection.send(&request.header("x-case", "star"));
+        assert!(matches!(answer.status, 401 | 404), "{answer:?}");
+    }
+    assert_eq!(connection.send(&Request::get("/healthz")).status, 200, "the connection goes on");
+    assert!(scene.upstream.received().iter().all(|echo| echo["headers"]["x-case"] != "star"));
 }
 
 #[test]

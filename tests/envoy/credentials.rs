@@ -71,20 +71,16 @@ fn the_scheme_is_read_in_any_case_and_after_any_spaces() {
 
 #[test]
 fn two_fields_are_malformed_even_if_both_are_good() {
+    // An empty field beside a good one is not among these: Envoy drops it before any filter sees it.
     let scene = shared();
     let key = Key::live("good").may(&["*"]);
     scene.authority.publish([&key]);
     let good = format!("Bearer {}", key.secret);
     let bad = "Bearer flint_live_bad".to_owned();
     for protocol in Protocol::ALL {
-        for (first, second) in [
-            (&good, &bad),
-            (&bad, &good),
-            (&good, &good),
-            (&good, &String::new()),
-            (&String::new(), &good),
-            (&good, &"Basic dXNlcjpwYXNz".to_owned()),
-        ] {
+        for (first, second) in
+            [(&good, &bad), (&bad, &good), (&good, &good), (&good, &"Basic dXNlcjpwYXNz".to_owned())]
+        {
             let request = Request::get("/documents").authorization(first).header("Authorization", second);
             expect::denied(&request.send(protocol, scene.gateway.address()), "malformed");
         }

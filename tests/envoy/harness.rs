@@ -107,6 +107,22 @@ impl Gateway {
         self.listener(&self.plan.listeners[0].name)
     }
 
+    /// Opens connections until every worker of a listener has at least two.
+    #[track_caller]
+    pub(crate) fn connections(&self, listener: &str) -> Vec<http1::Connection> {
+        let address = self.listener(listener);
+        let workers = format!("listener.{listener}.worker_");
+        let mut connections = Vec::new();
+        eventually("every worker has two connections", Duration::from_secs(20), || {
+            connections.extend((0..8).map(|_| http1::Connection::open(address)));
+            let statistics = self.statistics();
+            let active = statistics.holding(".downstream_cx_active");
+            let busy = active.filter(|(name, value)| name.starts_with(&workers) && *value >= 2);
+            busy.count() == self.plan.workers
+        });
+        connections
+    }
+
     /// What the admin page of this path says.
     pub(crate) fn admin(&self, path: &str) -> String {
         let answer = http1::get(self.admin, path).expect("the admin page answers");
@@ -133,11 +149,6 @@ impl Gateway {
         let text = std::fs::read_to_string(self.plan.path("access.log")).unwrap_or_default();
         // The last line may be half-written.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    /// How many workers serve requests.
-    pub(crate) fn workers(&self) -> usize {
-        self.plan.workers
     }
 
     /// Envoy's process id.

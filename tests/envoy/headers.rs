@@ -122,7 +122,8 @@ fn on_a_public_path_the_credential_is_not_read_and_passes_untouched() {
         assert_eq!(answer.received("authorization"), json!(value));
     }
     let twice = Request::get("/healthz").authorization("Bearer a").authorization("Bearer b");
-    assert_eq!(scene.send("main", &twice).received("authorization"), json!(["Bearer a", "Bearer b"]));
+    // Envoy makes one line of the two, with or without a filter.
+    assert_eq!(scene.send("main", &twice).received("authorization"), json!("Bearer a,Bearer b"));
 }
 
 #[test]

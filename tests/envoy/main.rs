@@ -34,3 +34,14 @@ mod first_table;
 mod outage;
 mod pages;
 mod sync;
+mod usage;
+
+// What goes wrong inside Envoy, and what must never show.
+mod configuration;
+mod guard;
+mod reload;
+mod secrets;
+mod trap;
+
+// The files that people copy.
+mod shipped;

@@ -1,6 +1,5 @@
 //! A gateway with everything around it, and the shared one that most tests are content with.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::authority::{Authority, TOKEN};
 use crate::client::{Answer, Protocol, Request, http1};
-use crate::harness::{Gateway, Plan, awaited, eventually};
+use crate::harness::{Gateway, Plan, awaited};
 use crate::upstream::Upstream;
 
 /// An authority, two upstreams, and a gateway between clients and those.
@@ -100,26 +99,7 @@ impl Scene {
     /// Opens connections until every worker of a listener has at least two.
     #[track_caller]
     pub(crate) fn connections(&self, listener: &str) -> Vec<http1::Connection> {
-        let address = self.gateway.listener(listener);
-        let mut connections = Vec::new();
-        eventually("every worker has two connections", Duration::from_secs(20), || {
-            connections.extend((0..8).map(|_| http1::Connection::open(address)));
-            self.workers_with(listener, 2) == self.gateway.workers()
-        });
-        connections
-    }
-
-    /// How many workers have so many connections of this listener.
-    fn workers_with(&self, listener: &str, connections: u64) -> usize {
-        let statistics = self.gateway.statistics();
-        let busy: BTreeSet<&str> = statistics
-            .holding(".downstream_cx_active")
-            .filter(|(name, value)| {
-                name.starts_with(&format!("listener.{listener}.worker_")) && *value >= connections
-            })
-            .map(|(name, _)| name)
-            .collect();
-        busy.len()
+        self.gateway.connections(listener)
     }
 }
 

@@ -1,6 +1,6 @@
 //! HTTP/1.1 messages as bytes (RFC 9112), read leniently and kept whole: repeated fields stay repeated.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 /// A message that has been read to its end.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,187 @@
+//! Usage reports (contract §7): exact, from all workers, once each, and in no request's way.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::authority::{Authority, Reply, TOKEN};
+use crate::client::Request;
+use crate::harness::{eventually, now, throughout};
+use crate::keys::Key;
+use crate::scene::{Scene, configuration};
+
+/// A report comes within 10 s; a busy machine may add to that.
+const SOON: Duration = Duration::from_secs(12);
+
+/// What has been reported, each report once: key and outcome, and how often.
+fn reported(authority: &Authority) -> BTreeMap<(String, String), u64> {
+    let by_id: BTreeMap<String, Value> = authority
+        .reports()
+        .into_iter()
+        .map(|report| (report["report_id"].as_str().expect("an id").to_owned(), report))
+        .collect();
+    let mut counts = BTreeMap::new();
+    for entry in by_id.values().flat_map(|report| report["entries"].as_array().expect("a list")) {
+        let text = |name: &str| entry[name].as_str().expect("a text").to_owned();
+        *counts.entry((text("key_id"), text("outcome"))).or_insert(0) +=
+            entry["count"].as_u64().expect("a number");
+    }
+    counts
+}
+
+/// Sends so many requests with each key on every one of the connections of four workers, all at once. Returns how
+/// many connections there were.
+fn load(scene: &Scene, keys: &[&Key], times: usize) -> u64 {
+    let connections = scene.connections("main");
+    let count = connections.len();
+    thread::scope(|scope| {
+        for mut connection in connections {
+            scope.spawn(move || {
+                for _ in 0..times {
+                    for key in keys {
+                        connection.send(&Request::get("/documents").bearer(&key.secret));
+                    }
+                }
+            });
+        }
+    });
+    u64::try_from(count).unwrap()
+}
+
+#[test]
+fn every_decision_on_a_known_key_is_counted_once_under_load() {
+    let scene = Scene::start(4, configuration(json!({})));
+    let (good, poor) = (Key::live("good").may(&["*"]), Key::live("poor"));
+    let old = Key::live("old").with("expires_at", 1);
+    let unknown = Key::live("unknown");
+    scene.authority.publish([&good, &poor, &old]);
+    let begun = now();
+    let each = load(&scene, &[&good, &poor, &old, &unknown], 50) * 50;
+    let pair = |key: &Key, outcome: &str| ((key.id.clone(), outcome.to_owned()), each);
+    let expected =
+        BTreeMap::from([pair(&good, "allowed"), pair(&poor, "missing_permission"), pair(&old, "expired")]);
+    eventually("all is reported", SOON, || reported(&scene.authority) == expected);
+    throughout("and nothing twice", Duration::from_secs(2), || reported(&scene.authority) == expected);
+    for report in scene.authority.reports() {
+        let (from, to) = (report["from"].as_i64().expect("a time"), report["to"].as_i64().expect("a time"));
+        assert!(begun - 60 <= from && from <= to && to <= now(), "{report}");
+        assert_eq!(report["dropped"], 0);
+        for entry in report["entries"].as_array().expect("a list") {
+            let last = entry["last_used"].as_i64().expect("a time");
+            assert!(from <= last && last <= to && entry["count"].as_u64() > Some(0), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_report_carries_the_gateways_credentials() {
+    let scene = Scene::start(1, configuration(json!({})));
+    let key = Key::live("good").may(&["*"]);
+    scene.authority.publish([&key]);
+    load(&scene, &[&key], 1);
+    eventually("there is a report", SOON, || !scene.authority.reports().is_empty());
+    let calls = scene.authority.calls();
+    let (poll, report) =
+        (&calls[0], calls.iter().find(|call| call.path == "/v1/usage").expect("there is a report"));
+    assert_eq!(report.method, "POST");
+    assert_eq!(report.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    assert_eq!(report.header("x-flint-gateway"), poll.header("x-flint-gateway"));
+    assert_eq!(report.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn a_report_that_failed_comes_again_with_the_same_id_and_entries() {
+    let scene = Scene::start(4, configuration(json!({})));
+    let key = Key::live("good").may(&["*"]);
+    scene.authority.publish([&key]);
+    let expected = |count| BTreeMap::from([((key.id.clone(), "allowed".to_owned()), count)]);
+    let mut total = 0;
+    for reply in [
+        Reply::Status(500, "{}".into()),
+        Reply::Status(401, "{}".into()),
+        Reply::Status(403, "{}".into()),
+        Reply::Status(408, "{}".into()),
+        Reply::Status(429, "{}".into()),
+        Reply::Reset,
+    ] {
+        let before = scene.authority.reports().len();
+        scene.authority.every_report(reply.clone());
+        total += load(&scene, &[&key], 3) * 3;
+        eventually("a report comes twice", SOON, || repeats(&scene.authority.reports()[before..]));
+        scene.authority.recover();
+        eventually("the count is exact", SOON, || reported(&scene.authority) == expected(total));
+    }
+}
+
+/// Whether a report has come more than once; it is the same every time.
+fn repeats(reports: &[Value]) -> bool {
+    let mut seen: BTreeMap<&str, (&Value, usize)> = BTreeMap::new();
+    for report in reports {
+        let entry = seen.entry(report["report_id"].as_str().expect("an id")).or_insert((report, 0));
+        assert_eq!(entry.0, report, "the same id and other contents");
+        entry.1 += 1;
+    }
+    seen.values().any(|(_, times)| *times > 1)
+}
+
+#[test]
+fn a_report_that_the_authority_does_not_want_is_dropped_and_counted() {
+    let scene = Scene::start(1, configuration(json!({})));
+    let (first, second) = (Key::live("first").may(&["*"]), Key::live("second").may(&["*"]));
+    scene.authority.publish([&first, &second]);
+    scene.authority.every_report(Reply::Status(400, "{}".into()));
+    load(&scene, &[&first], 1);
+    eventually("it is counted", SOON, || scene.gateway.statistics().flint("usage_reports_rejected") > 0);
+    scene.authority.recover();
+    load(&scene, &[&second], 1);
+    eventually("the next report is another", SOON, || {
+        reported(&scene.authority).contains_key(&(second.id.clone(), "allowed".to_owned()))
+    });
+    let of_first = |report: &Value| report["entries"][0]["key_id"] == first.id.as_str();
+    assert_eq!(scene.authority.reports().iter().filter(|report| of_first(report)).count(), 1);
+}
+
+#[test]
+fn ten_thousand_pairs_outlive_an_outage() {
+    let scene = Scene::start(4, configuration(json!({})));
+    let keys: Vec<Key> = (0..5_000).map(|_| Key::live("many").may(&["documents:read"])).collect();
+    scene.authority.publish(&keys);
+    scene.authority.every_report(Reply::Status(500, "{}".into()));
+    let connections = scene.connections("main");
+    let share = keys.len().div_ceil(connections.len());
+    thread::scope(|scope| {
+        for (mut connection, keys) in connections.into_iter().zip(keys.chunks(share)) {
+            scope.spawn(move || {
+                for key in keys {
+                    for path in ["/documents", "/admin/x"] {
+                        connection.send(&Request::get(path).bearer(&key.secret));
+                    }
+                }
+            });
+        }
+    });
+    scene.authority.recover();
+    let all = || reported(&scene.authority).values().sum::<u64>();
+    eventually("nothing is lost", Duration::from_secs(30), || all() == 10_000);
+    assert_eq!(reported(&scene.authority).len(), 10_000);
+    assert_eq!(scene.gateway.statistics().flint("usage_dropped"), 0);
+    assert!(scene.authority.reports().iter().all(|report| report["dropped"] == 0));
+}
+
+#[test]
+fn no_request_waits_for_reporting() {
+    let scene = Scene::start(1, configuration(json!({})));
+    let key = Key::live("good").may(&["*"]);
+    scene.authority.publish([&key]);
+    scene.authority.every_report(Reply::Never);
+    load(&scene, &[&key], 1);
+    eventually("a report is under way", SOON, || !scene.authority.reports().is_empty());
+    for mut connection in scene.connections("main") {
+        let begun = Instant::now();
+        assert_eq!(connection.send(&Request::get("/documents").bearer(&key.secret)).status, 200);
+        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    }
+    scene.authority.publish([Key::live("new")]);
+}
