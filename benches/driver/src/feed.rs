@@ -1,5 +1,6 @@
-//! An authority with synthetic keys: `GET /v1/key-table` and `POST /v1/usage` of the contract, and three calls that
-//! the benchmark makes: `POST /bench/change?from=&count=`, the same with `revoke`, and `GET /bench/state`.
+//! An authority with synthetic keys: `GET /v1/key-table` and `POST /v1/usage` of the contract, and calls that the
+//! benchmark makes: `POST /bench/change?from=&count=`, the same with `&revoke=1`, `POST /bench/forget` (no cursor is
+//! known from then on, as after a restore of the database), and `GET /bench/state`.
 //!
 //! The entries are rendered before the port is printed, so that what is measured is the gateway's time.
 
@@ -34,6 +35,8 @@ struct Change {
 #[derive(Debug, Default)]
 struct State {
     changes: Vec<Change>,
+    /// How often everything was forgotten.
+    epoch: u64,
     polls: u64,
     reports: u64,
     /// The cursor of the last call.
@@ -86,12 +89,22 @@ impl Base {
 }
 
 impl Cursor {
-    fn parse(text: &str) -> Option<Self> {
-        let (kind, count) = text.split_at_checked(1)?;
+    /// Reads a cursor of this epoch.
+    fn parse(text: &str, epoch: u64) -> Option<Self> {
+        let (of, place) = text.split_once('.')?;
+        let (kind, count) = place.split_at_checked(1)?;
         match kind {
+            _ if of.parse() != Ok(epoch) => None,
             "b" => Some(Self::Base(count.parse().ok()?)),
             "c" => Some(Self::Changes(count.parse().ok()?)),
             _ => None,
+        }
+    }
+
+    fn write(self, epoch: u64) -> String {
+        match self {
+            Self::Base(count) => format!("{epoch}.b{count}"),
+            Self::Changes(count) => format!("{epoch}.c{count}"),
         }
     }
 }
@@ -105,6 +118,13 @@ impl Feed {
                 json("{}".to_owned())
             }
             ("POST", "/bench/change") => json(self.change(request)),
+            ("POST", "/bench/forget") => {
+                let mut state = self.state();
+                state.epoch += 1;
+                state.changes.clear();
+                self.changed.notify_all();
+                json("{}".to_owned())
+            }
             ("GET", "/bench/state") => {
                 let state = self.state();
                 let (polls, reports, cursor) = (state.polls, state.reports, &state.cursor);
@@ -122,23 +142,23 @@ impl Feed {
         let mut state = self.state();
         state.polls += 1;
         asked.clone_into(&mut state.cursor);
-        let known = match Cursor::parse(asked) {
+        let known = match Cursor::parse(asked, state.epoch) {
             Some(Cursor::Base(count)) if count <= self.base.ends.len() => Some(Cursor::Base(count)),
             Some(Cursor::Changes(count)) if count <= state.changes.len() => Some(Cursor::Changes(count)),
             _ => None,
         };
         let reset = known.is_none() && !asked.is_empty();
         match known.unwrap_or(Cursor::Base(0)) {
-            Cursor::Base(from) => self.base_page(from, limit, reset),
-            Cursor::Changes(from) => self.change_page(state, from, Duration::from_secs(wait)),
+            Cursor::Base(from) => self.base_page(from, limit, reset, state.epoch),
+            Cursor::Changes(from) => self.change_page(state, from, limit, Duration::from_secs(wait)),
         }
     }
 
-    fn base_page(&self, from: usize, limit: usize, reset: bool) -> String {
+    fn base_page(&self, from: usize, limit: usize, reset: bool, epoch: u64) -> String {
         let keys = self.base.ends.len();
         let to = (from + limit).min(keys);
         let more = to < keys;
-        let cursor = if more { format!("b{to}") } else { "c0".to_owned() };
+        let cursor = if more { Cursor::Base(to) } else { Cursor::Changes(0) }.write(epoch);
         format!(
             r#"{{"cursor":"{cursor}","more":{more},"reset":{reset},"keys":[{}]}}"#,
             self.base.slice(from, to)
@@ -146,14 +166,24 @@ impl Feed {
     }
 
     /// The next change, waiting for it if need be. A change is one page, however large.
-    fn change_page(&self, mut state: MutexGuard<'_, State>, from: usize, wait: Duration) -> String {
-        let until = Instant::now() + wait;
+    fn change_page(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        from: usize,
+        limit: usize,
+        wait: Duration,
+    ) -> String {
+        let (until, epoch) = (Instant::now() + wait, state.epoch);
         while from == state.changes.len() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return format!(r#"{{"cursor":"c{from}","more":false}}"#);
+                let cursor = Cursor::Changes(from).write(epoch);
+                return format!(r#"{{"cursor":"{cursor}","more":false}}"#);
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            if state.epoch != epoch {
+                return self.base_page(0, limit, true, state.epoch);
+            }
         }
         let more = from + 1 < state.changes.len();
         let change = state.changes.get(from).copied();
@@ -165,7 +195,8 @@ impl Feed {
             entries.push(',');
         }
         let entries = entries.trim_end_matches(',');
-        format!(r#"{{"cursor":"c{}","more":{more},"keys":[{entries}]}}"#, from + 1)
+        let cursor = Cursor::Changes(from + 1).write(epoch);
+        format!(r#"{{"cursor":"{cursor}","more":{more},"keys":[{entries}]}}"#)
     }
 
     fn change(&self, request: &Request<'_>) -> String {
@@ -224,7 +255,7 @@ mod tests {
         assert_eq!(ids.len(), 25);
         ids.dedup();
         assert_eq!(ids.len(), 25);
-        assert_eq!(cursor, "c0");
+        assert_eq!(cursor, "0.c0");
     }
 
     #[test]
@@ -232,19 +263,22 @@ mod tests {
         let feed = feed(5);
         ask(&feed, "POST", "/bench/change?from=2&count=2");
         ask(&feed, "POST", "/bench/change?from=4&count=1&revoke=1");
-        let (first, second) = (page(&feed, "cursor=c0"), page(&feed, "cursor=c1"));
-        assert_eq!((first.cursor.as_str(), first.more, first.keys.len()), ("c1", true, 2));
-        assert_eq!((second.cursor.as_str(), second.more), ("c2", false));
+        let (first, second) = (page(&feed, "cursor=0.c0"), page(&feed, "cursor=0.c1"));
+        assert_eq!((first.cursor.as_str(), first.more, first.keys.len()), ("0.c1", true, 2));
+        assert_eq!((second.cursor.as_str(), second.more), ("0.c2", false));
         assert_eq!(second.keys[0].revoked_at, Some(1));
         assert_ne!(first.keys[0].owner, page(&feed, "limit=5").keys[2].owner);
-        assert_eq!(page(&feed, "cursor=c2").keys, []);
+        assert_eq!(page(&feed, "cursor=0.c2").keys, []);
     }
 
     #[test]
     fn an_unknown_cursor_starts_over() {
         let feed = feed(5);
-        assert!(page(&feed, "cursor=c1").reset);
+        assert!(page(&feed, "cursor=0.c1").reset);
         assert!(page(&feed, "cursor=nonsense").reset);
         assert!(!page(&feed, "").reset);
+        ask(&feed, "POST", "/bench/forget");
+        assert!(page(&feed, "cursor=0.c0").reset);
+        assert!(!page(&feed, "cursor=1.c0").reset);
     }
 }

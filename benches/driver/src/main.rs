@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage:
   flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS [FIRST]]
-  flint-bench probe PORT STATUS HEADERS        until standard input ends
+  flint-bench probe PORT STATUS HEADERS [KEY]
   flint-bench feed KEYS [plain|expiring]
   flint-bench answer";
 
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         ["load", port, requests, connections, status, headers, ref keys @ ..] => {
             load::run(port, requests, connections, status, headers, keys)
         }
-        ["probe", port, status, headers] => prober::run(port, status, headers),
+        ["probe", port, status, headers] => prober::run(port, status, headers, None),
+        ["probe", port, status, headers, key] => prober::run(port, status, headers, Some(key)),
         ["feed", keys] => feed::run(keys, "plain"),
         ["feed", keys, kind] => feed::run(keys, kind),
         ["answer"] => answer::run(),

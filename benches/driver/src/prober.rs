@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Instant;
 
+use crate::keys::key;
 use crate::load::{connect, read_answer, template};
 use crate::number;
 
@@ -15,8 +16,14 @@ struct Latencies(Vec<u64>);
 
 /// Probes, and prints for each line of standard input: requests, then the median, the 99th and 99.9th percentile and
 /// the longest in microseconds, how many took more than 5 ms, and the five longest.
-pub(crate) fn run(port: &str, status: &str, headers: &str) -> Result<(), String> {
-    let message = template(headers)?.replace("{key}", "malformed!");
+///
+/// With `key_number` it is the key of that number that asks, else one that no key looks like.
+pub(crate) fn run(port: &str, status: &str, headers: &str, key_number: Option<&str>) -> Result<(), String> {
+    let credential = match key_number {
+        Some(n) => key(number(n)?),
+        None => "flint_live_malformed!".to_owned(),
+    };
+    let message = template(headers)?.replace("{key}", &credential);
     let mut stream = connect(number(port)?).map_err(|error| error.to_string())?;
     let lines = lines();
     let mut latencies = Latencies::default();
