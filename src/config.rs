@@ -174,6 +174,7 @@ fn read(json: &Json, at: &At<'_>) -> Option<Config> {
     let unmatched = object.read(at, "default", |json, at| choice(json, at, &unmatched));
     let unavailable = [("deny", Unavailable::Deny), ("allow", Unavailable::Allow)];
     let preflight = [("authenticate", CorsPreflight::Authenticate), ("allow", CorsPreflight::Allow)];
+    let routes = routes::read(object.get("routes"), at, unmatched.unwrap_or(Unmatched::Authenticated));
     let config = Config {
         realm: object.read(at, "realm", realm).unwrap_or_else(|| "flint".into()),
         environments: object.read(at, "environments", environments).unwrap_or(Environments::LIVE),
@@ -182,7 +183,8 @@ fn read(json: &Json, at: &At<'_>) -> Option<Config> {
             .read(at, "unavailable", |json, at| choice(json, at, &unavailable))
             .unwrap_or(Unavailable::Deny),
         max_staleness_seconds,
-        routes: routes::read(object.get("routes"), at, unmatched.unwrap_or(Unmatched::Authenticated))?,
+        // Where there are none a mistake was reported, and the configuration will not be used.
+        routes: routes.unwrap_or_default(),
         cors_preflight: object
             .read(at, "cors_preflight", |json, at| choice(json, at, &preflight))
             .unwrap_or(CorsPreflight::Authenticate),

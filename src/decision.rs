@@ -44,8 +44,8 @@ pub enum Decision<'c> {
     Forward(Permit),
     /// It is refused.
     Refuse(Refusal<'c>),
-    /// There has never been a table: ask again when there is one.
-    Wait,
+    /// There has never been a table: ask again when there is one, or take [`undecided`] for an answer.
+    Wait(Access<'c>),
 }
 
 /// The right to be forwarded.
@@ -85,16 +85,16 @@ pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl Wo
     };
     match world.table() {
         Table::Usable => {}
-        Table::Awaited => return Decision::Wait,
-        Table::TooOld => return undecided(config),
+        Table::Awaited => return Decision::Wait(access),
+        Table::TooOld => return undecided(config, access),
     }
     let found = match digest.map(|digest| world.find(&digest)) {
         Some(Ok(Some(found))) => found,
         Some(Ok(None)) | None => return refuse(Outcome::UnknownKey),
-        Some(Err(_)) => return undecided(config),
+        Some(Err(_)) => return undecided(config, access),
     };
-    let Some(record) = found.record() else { return undecided(config) };
-    let Some(verdict) = judge(config, access, &record, world) else { return undecided(config) };
+    let Some(record) = found.record() else { return undecided(config, access) };
+    let Some(verdict) = judge(config, access, &record, world) else { return undecided(config, access) };
     match verdict {
         Ok(()) => Decision::Forward(Permit(Reason::Accepted(found))),
         Err((outcome, scope)) => Decision::Refuse(Refusal { outcome, scope, key: Some(found) }),
@@ -102,11 +102,13 @@ pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl Wo
 }
 
 /// The decision where none can be made: a table that was awaited did not come, or something cannot be read.
+///
+/// Fails open where the configuration says so; but not where any key would be refused, since that is decided.
 #[must_use]
-pub fn undecided<'c>(config: &Config) -> Decision<'c> {
+pub fn undecided<'c>(config: &Config, access: Access<'_>) -> Decision<'c> {
     match config.unavailable {
-        Unavailable::Deny => refuse(Outcome::Unavailable),
-        Unavailable::Allow => Decision::Forward(Permit(Reason::Undecided)),
+        Unavailable::Allow if access != Access::Nobody => Decision::Forward(Permit(Reason::Undecided)),
+        Unavailable::Allow | Unavailable::Deny => refuse(Outcome::Unavailable),
     }
 }
 
@@ -114,9 +116,13 @@ fn refuse<'c>(outcome: Outcome) -> Decision<'c> {
     Decision::Refuse(Refusal { outcome, scope: None, key: None })
 }
 
-/// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the configuration's.
+/// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the configuration's. An
+/// ambiguous path is never public.
 fn passes_as_preflight(config: &Config, request: &Request<'_>) -> bool {
-    config.cors_preflight == CorsPreflight::Allow && request.method == b"OPTIONS" && request.asks_cors
+    config.cors_preflight == CorsPreflight::Allow
+        && request.method == b"OPTIONS"
+        && request.asks_cors
+        && !config.routes.is_ambiguous(request.path)
 }
 
 type Verdict<'c> = Result<(), (Outcome, Option<&'c Requirement>)>;

@@ -6,7 +6,7 @@
 //! Times are milliseconds of the monotonic clock.
 
 use crate::bytes::Reader;
-use crate::table::store::{Fault, Key, Store};
+use crate::table::store::{Fault, If, Key, Store};
 
 /// How long after its last beat a VM counts as gone.
 pub const SILENT: u64 = 5_000;
@@ -39,7 +39,7 @@ pub fn beat<S: Store>(store: &S, me: u64, now: u64) -> Result<Beat, Fault> {
     let value: Vec<u8> =
         slots.iter().flat_map(|(vm, beat)| [*vm, *beat]).flat_map(u64::to_le_bytes).collect();
     let gone = slots.iter().enumerate().filter(|(_, slot)| gone(slot)).map(|(place, _)| place).collect();
-    match store.set(&key, &value, held.map(|(_, cas)| cas)) {
+    match store.set(&key, &value, If::still(held.map(|(_, cas)| cas))) {
         Ok(()) => Ok(Beat { slot: Some(slot), gone }),
         Err(Fault::Lost) => Ok(Beat { slot: mine, gone }),
         Err(fault) => Err(fault),

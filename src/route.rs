@@ -48,11 +48,12 @@ pub enum Asks {
 }
 
 /// What is asked for where no rule matches.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Unmatched {
     /// Any accepted credential.
     Authenticated,
     /// A permission that nobody holds.
+    #[default]
     Deny,
 }
 
@@ -78,7 +79,7 @@ pub struct Clash {
 }
 
 /// The rules, compiled: a tree over path segments. Finding allocates nothing, and goes at most [`MAX_SEGMENTS`] deep.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Routes {
     root: Node,
     any: bool,
@@ -136,8 +137,7 @@ impl Routes {
             Unmatched::Authenticated => Access::Authenticated,
             Unmatched::Deny => Access::Nobody,
         };
-        let Some(path) = path.filter(|path| self.any && *path != b"*") else { return unmatched };
-        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let Some(path) = self.path(path) else { return unmatched };
         if !is_normal(path) {
             return Access::Nobody;
         }
@@ -147,6 +147,19 @@ impl Routes {
             Some(Asks::Credential) => Access::Authenticated,
             Some(Asks::Permissions(requirement)) => Access::Requires(requirement),
         }
+    }
+
+    /// Whether there are rules, and the path can be read in more than one way: it then matches none of them, and no
+    /// request with it may pass.
+    #[must_use]
+    pub fn is_ambiguous(&self, path: Option<&[u8]>) -> bool {
+        self.path(path).is_some_and(|path| !is_normal(path))
+    }
+
+    /// The path without its query, where there are rules and it may match one.
+    fn path<'p>(&self, path: Option<&'p [u8]>) -> Option<&'p [u8]> {
+        let path = path.filter(|path| self.any && *path != b"*")?;
+        path.split(|byte| *byte == b'?').next()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::table::{Fault, Meta, Store, Writer, store::Namespace, store::Slot, wr
 
 /// How many entries to ask for: parsed and written in 2 to 3 ms, during which that VM's thread does nothing else.
 const LIMIT: u32 = 1_000;
-/// The least time between two calls, where the first brought nothing and did not wait as it was asked to.
+/// The least time between two calls, where the first brought no new cursor and did not wait as it was asked to.
 const LEAST_GAP: u64 = 250;
 /// How many old shards are emptied in one step by a VM that serves requests.
 const SWEEP: u32 = 1_000;
@@ -225,10 +225,11 @@ impl Sync {
         if page.reset {
             self.events.push(Event::Reset);
         }
-        if page.more && page.changes.is_empty() && !page.reset && holder.cursor() == Some(&page.cursor) {
+        let moved = page.reset || holder.cursor() != Some(&page.cursor);
+        if page.more && !moved {
             return self.handle_failure(Failure::NoProgress, now);
         }
-        let (changes, dropped, more) = (page.changes.len(), page.dropped, page.more);
+        let (changes, dropped) = (page.changes.len(), page.dropped);
         match holder.take_page(store, self.namespace, page, now) {
             Ok(replaced) => {
                 self.events.push(Event::Applied { changes, dropped });
@@ -240,7 +241,7 @@ impl Sync {
         if failures > 0 {
             self.events.push(Event::Recovered(failures));
         }
-        let hasty = !more && changes == 0 && call.wait > 0 && now.ms < call.sent + LEAST_GAP;
+        let hasty = !moved && call.wait > 0 && now.ms < call.sent + LEAST_GAP;
         holder.due = if hasty { call.sent + LEAST_GAP } else { now.ms };
         if holder.load.is_none() {
             self.yield_to_idle_vm(store, now);
@@ -360,7 +361,7 @@ impl Holder {
             writer.apply(store, &page.changes)?;
             if page.more {
                 self.load = Some((writer, page.cursor));
-                return Ok(None);
+                return self.stay_fresh(store, namespace, now).map(|()| None);
             }
             return self.publish(store, namespace, writer, page.cursor, now).map(Some);
         }
@@ -375,6 +376,13 @@ impl Holder {
         (meta.writing, meta.cursor, meta.fresh_at) = (false, page.cursor, now.ms);
         save(store, namespace, meta, self.fence)?;
         Ok(None)
+    }
+
+    /// While a table is in the making, every good page keeps the one that serves from growing old.
+    fn stay_fresh<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<(), Fault> {
+        let Some((meta, _)) = &mut self.serving else { return Ok(()) };
+        meta.fresh_at = now.ms;
+        save(store, namespace, meta, self.fence)
     }
 
     /// Puts a whole table in the place of the one that serves.

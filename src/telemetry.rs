@@ -171,14 +171,15 @@ pub fn count_delivery(counters: &mut Counters, delivery: Delivery) {
     counters.add(counter, 1);
 }
 
-/// The line that an event of the poller is worth. `cluster` is Envoy's name of the authority.
+/// The line that an event of the poller is worth. `cluster` is Envoy's name of the authority, `token_env` the name of
+/// the variable that should have its token.
 #[must_use]
-pub fn line(event: Event, cluster: &str) -> Option<(Level, String)> {
+pub fn line(event: Event, cluster: &str, token_env: &str) -> Option<(Level, String)> {
     Some(match event {
         Event::Failed(failure, times) if times.is_power_of_two() => {
             let mut text =
                 format!("flint: the key table could not be refreshed from cluster \"{cluster}\": ");
-            text.push_str(&why(failure));
+            text.push_str(&why(failure, token_env));
             if times > 1 {
                 // Writing to a string cannot fail.
                 let _ = write!(text, " ({times} times in a row)");
@@ -230,11 +231,12 @@ pub fn delivery_line(delivery: Delivery, cluster: &str) -> Option<(Level, String
     })
 }
 
-fn why(failure: Failure) -> String {
+fn why(failure: Failure, token_env: &str) -> String {
     match failure {
-        Failure::NoToken => "the environment variable of token_env is not set for the VM \
-                             (vm_config.environment_variables), so no call is made"
-            .to_owned(),
+        Failure::NoToken => format!(
+            "the environment variable {token_env} is not set for the VM (vm_config.environment_variables), so no \
+             call is made"
+        ),
         Failure::NotSent => "Envoy would not send the call (no such cluster, or no healthy host)".to_owned(),
         Failure::NoAnswer => "the call was reset, or the answer is over 32 MiB".to_owned(),
         Failure::TimedOut => "no answer in time".to_owned(),
@@ -280,8 +282,9 @@ mod tests {
 
     #[test]
     fn repeated_failures_are_said_ever_more_rarely() {
-        let said =
-            (1..=100).filter(|times| line(Event::Failed(Failure::NoAnswer, *times), "c").is_some()).count();
+        let said = (1..=100)
+            .filter(|times| line(Event::Failed(Failure::NoAnswer, *times), "c", "").is_some())
+            .count();
         assert_eq!(said, 7);
     }
 }

@@ -23,7 +23,7 @@ impl<'j> Object<'j> {
                     at.field(known).refuse::<()>("is here more than once");
                 }
             } else {
-                at.refuse::<()>(unknown(name, index, known));
+                unknown(name, index, known, at);
             }
         }
         Some(Self(members))
@@ -102,21 +102,24 @@ pub(super) fn list<'j, T>(
     Some(items.iter().enumerate().filter_map(read).collect())
 }
 
-/// Says that a field is not known. Its name is told only where it looks like the name of a field, since it may be a
-/// secret that stands where a name should.
-fn unknown(name: &str, index: usize, known: &[&'static str]) -> String {
-    let nearest = known.iter().map(|known| (distance(name, known), known)).min();
-    if let Some((edits, near)) = nearest
-        && edits <= near.len().div_ceil(4).min(2)
-    {
-        return format!("has an unknown field; \"{near}\" may be meant");
-    }
+/// Reports a field that is not known. Its name is told only where it looks like the name of a field, since it may be
+/// a secret that stands where a name should.
+fn unknown(name: &str, index: usize, known: &[&'static str], at: &At<'_>) {
     let like_a_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    let allowed = known.join(", ");
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(like_a_name) && !name.starts_with("flint_") {
-        format!("has an unknown field \"{name}\"; allowed are {allowed}")
+        let nearest = known.iter().map(|known| (distance(name, known), known)).min();
+        let near = nearest.filter(|(edits, near)| *edits <= near.len().div_ceil(4).min(2));
+        let rule = match near {
+            Some((_, near)) => format!("is not a known field; \"{near}\" may be meant"),
+            None => format!("is not a known field; allowed are {}", known.join(", ")),
+        };
+        at.field(name).refuse::<()>(rule);
     } else {
-        format!("has an unknown field, the {}. in it; allowed are {allowed}", index + 1)
+        at.refuse::<()>(format!(
+            "has an unknown field, the {}. in it; allowed are {}",
+            index + 1,
+            known.join(", ")
+        ));
     }
 }
 

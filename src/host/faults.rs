@@ -5,7 +5,7 @@
 //! `on_configure`, counted over the process, from which on it fails; `trap_path` is a path that makes the VM trap.
 
 use crate::key::Digest;
-use crate::table::store::{Key, Store as _};
+use crate::table::store::{If, Key, Store as _};
 
 use super::shared::Shared;
 
@@ -37,7 +37,7 @@ impl Faults {
                 .as_ref()
                 .and_then(|(value, _)| value.as_slice().try_into().ok())
                 .map_or(0, u64::from_le_bytes);
-            if Shared.set(&key, &(count + 1).to_le_bytes(), held.map(|(_, cas)| cas)).is_ok() {
+            if Shared.set(&key, &(count + 1).to_le_bytes(), If::still(held.map(|(_, cas)| cas))).is_ok() {
                 return count + 1 >= from;
             }
         }

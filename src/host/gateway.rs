@@ -12,7 +12,7 @@ use crate::config::{Authority, Token};
 use crate::protocol::{GATEWAY_HEADER, USAGE_PATH};
 use crate::request::{Headers, serialise};
 use crate::sync::{self, Answer, Failure, Settings, Sync};
-use crate::table::store::{Namespace, Store as _};
+use crate::table::store::{If, Namespace, Store as _};
 use crate::table::{Meta, View};
 use crate::telemetry::{self, Counter};
 use crate::usage::{self, Usage};
@@ -214,8 +214,8 @@ impl Gateway {
         let held = || Shared.get(&key).ok().flatten().and_then(|(value, _)| String::from_utf8(value).ok());
         let id = held().unwrap_or_else(|| {
             let id = format!("gw_{:032x}", clock::random());
-            // If another VM writes at the same moment, what stands there afterwards is the id for both.
-            let _ = Shared.set(&key, id.as_bytes(), None);
+            // If another VM was quicker, what stands there is the id for both.
+            let _ = Shared.set(&key, id.as_bytes(), If::Absent);
             held().unwrap_or(id)
         });
         self.id.insert(id).clone()
@@ -223,9 +223,13 @@ impl Gateway {
 
     /// Counts and says what happened, and keeps the table's gauges, which are the poller's to set.
     fn show(&mut self, vm: &Vm) {
+        let token_env = match &self.authority.token {
+            Token::Env(name) => name,
+            Token::None | Token::Literal(_) => "",
+        };
         for event in self.sync.take_events() {
             vm.metrics.count(|counters| telemetry::count(counters, event));
-            say(telemetry::line(event, &self.authority.cluster));
+            say(telemetry::line(event, &self.authority.cluster, token_env));
         }
         if self.sync.is_holder() && self.ms >= self.gauges_at {
             self.gauges_at = self.ms + 1_000;

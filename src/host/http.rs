@@ -85,14 +85,14 @@ fn serve(root: &Root, may_wait: bool) -> Next {
         None => ask(&root.config, &request, Keys { config: &root.config, table: None, now: 0 }),
     };
     let decision = match decision {
-        Decision::Wait if may_wait => return Next::Wait,
-        Decision::Wait => undecided(&root.config),
+        Decision::Wait(_) if may_wait => return Next::Wait,
+        Decision::Wait(access) => undecided(&root.config, access),
         decision => decision,
     };
     let carried_out = match &decision {
         Decision::Forward(permit) => forward(root, &request, permit).map(|()| Next::Continue),
         Decision::Refuse(refusal) => refuse(root, &request, refusal).map(|()| Next::Answered),
-        Decision::Wait => Ok(Next::Wait),
+        Decision::Wait(_) => Ok(Next::Wait),
     };
     // Half of the headers may be written: what cannot be carried out is refused.
     carried_out.unwrap_or_else(|_| refuse_blindly(&root.config.realm))

@@ -1,6 +1,6 @@
 //! Envoy's shared data, as the table's store.
 
-use crate::table::store::{Fault, Key, Store};
+use crate::table::store::{Fault, If, Key, Store};
 
 /// The process-wide map of the VM's `vm_id`.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +11,15 @@ impl Store for Shared {
         flint_abi::shared(key.as_bytes()).map_err(|_| Fault::Refused)
     }
 
-    fn set(&self, key: &Key, value: &[u8], cas: Option<u32>) -> Result<(), Fault> {
-        flint_abi::set_shared(key.as_bytes(), value, cas.unwrap_or(0))
+    /// Envoy takes 0 for "in any case", and compares only where there is a value: a number that none ever has sets
+    /// one only where there is none. (`SharedData::set` of proxy-wasm-cpp-host; numbers count up from 1.)
+    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault> {
+        let cas = match condition {
+            If::Absent => u32::MAX,
+            If::Is(cas) => cas,
+            If::Always => 0,
+        };
+        flint_abi::set_shared(key.as_bytes(), value, cas)
             .map_err(|refused| if refused == flint_abi::CAS_MISMATCH { Fault::Lost } else { Fault::Refused })
     }
 }

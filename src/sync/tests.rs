@@ -2,8 +2,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::key::Digest;
-use crate::lease::{CONFIRM, TERM};
+use crate::lease::TERM;
 use crate::table::View;
+use crate::table::store::If;
 use crate::table::tests::{Memory, namespace};
 
 /// One VM, its clock and the shared data.
@@ -188,7 +189,7 @@ fn an_authority_that_answers_at_once_with_nothing_is_not_asked_without_pause() {
     for _ in 0..1_000 {
         if vm.tick(1).is_some() {
             calls += 1;
-            vm.page(&page("c1", false, &[]));
+            vm.page(&page("c1", false, &[1]));
         }
     }
     assert!((3..=5).contains(&calls), "{calls}");
@@ -202,7 +203,7 @@ fn a_successor_goes_on_where_the_poller_ended() {
     first.page(&page("c1", false, &[1]));
     assert!(first.tick(0).is_some() && second.tick(0).is_none());
     second.ms = first.ms + TERM;
-    let call = second.next_call(CONFIRM + 10);
+    let call = second.next_call(10);
     asks(&call, 25, Some("c1"));
     second.page(&page("c2", false, &[2]));
     // The first poller wakes up with an answer to a call of long ago.
@@ -225,7 +226,7 @@ fn a_poller_that_serves_requests_leaves_the_lease_to_one_that_does_not() {
     worker.page(&page("c2", false, &[1]));
     assert_eq!(worker.tick(0), None);
     assert!(!worker.sync.is_holder());
-    asks(&main.next_call(CONFIRM + 10), 25, Some("c2"));
+    asks(&main.next_call(10), 25, Some("c2"));
 }
 
 #[test]
@@ -263,10 +264,10 @@ fn a_table_that_makes_no_sense_is_replaced_by_a_whole_new_one() {
     let store = Memory::default();
     let (mut vm, _) = Vm::polling(&store);
     vm.page(&page("c1", false, &[1]));
-    store.set(&namespace().shard(Slot::A, 0), b"nonsense", None).unwrap();
+    store.set(&namespace().shard(Slot::A, 0), b"nonsense", If::Always).unwrap();
     let mut next = Vm::new(&store, 2);
     next.ms = vm.ms + 2 * TERM;
-    asks(&next.next_call(CONFIRM + 10), 0, None);
+    asks(&next.next_call(10), 0, None);
     next.page(&page("c2", false, &[1, 2]));
     assert_eq!(keys(&store).unwrap(), [1, 2]);
 }

@@ -1,6 +1,6 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
-use super::store::{Fault, Namespace, Slot, Store};
+use super::store::{Fault, If, Namespace, Slot, Store};
 use crate::bytes::Reader;
 
 /// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
@@ -59,7 +59,7 @@ impl Meta {
     /// # Errors
     /// Those of the store.
     pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
-        store.set(&namespace.single(b'm'), &self.write(), cas)
+        store.set(&namespace.single(b'm'), &self.write(), If::still(cas))
     }
 
     fn write(&self) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// A map that all VMs of the process see. A compare-and-swap number is never 0.
+/// A map that all VMs of the process see.
 pub trait Store {
     /// The value of a key and its compare-and-swap number.
     ///
@@ -12,11 +12,22 @@ pub trait Store {
     /// [`Fault::Refused`] where the host would not answer.
     fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault>;
 
-    /// Sets a value if its number is still `cas`; with `None`, in any case.
+    /// Sets a value, on a condition.
     ///
     /// # Errors
-    /// [`Fault::Lost`] where the number has changed, [`Fault::Refused`] where the host would not do it.
-    fn set(&self, key: &Key, value: &[u8], cas: Option<u32>) -> Result<(), Fault>;
+    /// [`Fault::Lost`] where the condition does not hold, [`Fault::Refused`] where the host would not do it.
+    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault>;
+}
+
+/// When a value is set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum If {
+    /// If there is none.
+    Absent,
+    /// If there is one with this number, which is neither 0 nor `u32::MAX`.
+    Is(u32),
+    /// In any case.
+    Always,
 }
 
 /// Why shared data could not be read or written.
@@ -52,6 +63,19 @@ pub struct Namespace([u8; 12]);
 pub struct Key {
     bytes: [u8; 22],
     length: usize,
+}
+
+// === impl If ===
+
+impl If {
+    /// If there is still what [`Store::get`] found.
+    #[must_use]
+    pub const fn still(found: Option<u32>) -> Self {
+        match found {
+            Some(cas) => Self::Is(cas),
+            None => Self::Absent,
+        }
+    }
 }
 
 // === impl Slot ===

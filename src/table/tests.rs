@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::meta::{Extent, Meta};
-use super::store::{Fault, Key, Namespace, Slot, Store};
+use super::store::{Fault, If, Key, Namespace, Slot, Store};
 use super::view::View;
 use super::writer::{Change, Sweep, Writer};
 use crate::entry::{Cidr, Entry};
@@ -40,7 +40,7 @@ impl Store for Memory {
         Ok(self.values.borrow().get(key.as_bytes()).cloned())
     }
 
-    fn set(&self, key: &Key, value: &[u8], cas: Option<u32>) -> Result<(), Fault> {
+    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault> {
         match self.writes_left.get() {
             Some(0) => return Err(Fault::Refused),
             Some(left) => self.writes_left.set(Some(left - 1)),
@@ -48,7 +48,12 @@ impl Store for Memory {
         }
         let mut values = self.values.borrow_mut();
         let held = values.get(key.as_bytes()).map(|(_, cas)| *cas);
-        if cas.is_some() && held.is_some() && cas != held {
+        let holds = match condition {
+            If::Absent => held.is_none(),
+            If::Is(cas) => held == Some(cas),
+            If::Always => true,
+        };
+        if !holds {
             return Err(Fault::Lost);
         }
         self.next.set(self.next.get() + 1);

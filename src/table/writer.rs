@@ -3,7 +3,7 @@
 use super::meta::{Extent, Meta};
 use super::record;
 use super::shard::{Draft, Shard, hash};
-use super::store::{Fault, Key, Namespace, Slot, Store};
+use super::store::{Fault, If, Key, Namespace, Slot, Store};
 use crate::entry::Entry;
 use crate::key::Digest;
 
@@ -44,7 +44,7 @@ struct Placed {
 struct Claim {
     key: Key,
     value: Option<Vec<u8>>,
-    cas: Option<u32>,
+    cas: If,
 }
 
 // === impl Writer ===
@@ -129,12 +129,14 @@ impl Writer {
     /// Reads a shard in order to write it. What another run left there is no value.
     fn claim<S: Store>(&self, store: &S, index: u32) -> Result<Claim, Fault> {
         let key = self.namespace.shard(self.slot, index);
-        let Some((value, cas)) = store.get(&key)? else { return Ok(Claim { key, value: None, cas: None }) };
+        let Some((value, cas)) = store.get(&key)? else {
+            return Ok(Claim { key, value: None, cas: If::Absent });
+        };
         let (fence, run) = Shard::read(&value).map_or((0, 0), |shard| (shard.fence, shard.run));
         if fence > self.fence {
             return Err(Fault::Lost);
         }
-        Ok(Claim { key, value: (run == self.run).then_some(value), cas: Some(cas) })
+        Ok(Claim { key, value: (run == self.run).then_some(value), cas: If::Is(cas) })
     }
 
     /// Changes one shard. Answers by how much the number of keys has changed.
@@ -222,7 +224,7 @@ impl Sweep {
                 return Err(Fault::Lost);
             }
             if shard.is_none_or(|shard| shard.run != 0) {
-                store.set(&key, &Draft::default().write(0, self.fence, 0), Some(cas))?;
+                store.set(&key, &Draft::default().write(0, self.fence, 0), If::Is(cas))?;
             }
             self.next += 1;
         }

@@ -57,7 +57,7 @@ pub(crate) fn check(case: &Case) -> Option<Outcome> {
             assert!(matches!(answer.status, 401 | 403 | 503), "{answer:?}");
             Answer::Refuse(refusal.outcome, refusal.key.as_ref().map(id))
         }
-        Decision::Wait => Answer::Wait,
+        Decision::Wait(_) => Answer::Wait,
     };
     assert_eq!(answer, expected(case), "{case:#?}");
     let reserved = |name: &&[u8]| name.to_ascii_lowercase().starts_with(b"x-flint-");
@@ -86,7 +86,7 @@ impl Store for NoStore {
         Err(Fault::Refused)
     }
 
-    fn set(&self, _: &store::Key, _: &[u8], _: Option<u32>) -> Result<(), Fault> {
+    fn set(&self, _: &store::Key, _: &[u8], _: store::If) -> Result<(), Fault> {
         Err(Fault::Refused)
     }
 }
@@ -151,7 +151,11 @@ fn expected(case: &Case) -> Answer {
     let wanted = wanted(case, method, value(":path"));
     let preflight =
         method == "OPTIONS" && value("origin").is_some() && value("access-control-request-method").is_some();
-    if matches!(wanted, Wanted::Nothing) || (preflight && case.lets_preflights_pass) {
+    let ambiguous = value(":path").is_some_and(|path| {
+        let path = path.split(|byte| *byte == b'?').next().unwrap();
+        path != b"*" && !is_normal(path)
+    });
+    if matches!(wanted, Wanted::Nothing) || (preflight && case.lets_preflights_pass && !ambiguous) {
         return Answer::Forward(Outcome::Public, None);
     }
     let lines: Vec<&[u8]> =
@@ -162,7 +166,7 @@ fn expected(case: &Case) -> Answer {
     };
     match case.table {
         Table::Awaited => return Answer::Wait,
-        Table::TooOld => return undecided(case),
+        Table::TooOld => return undecided(case, &wanted),
         Table::Usable => {}
     }
     let Some((secret, entry)) = KEYS.iter().find(|(secret, _)| secret.as_bytes() == token) else {
@@ -170,14 +174,14 @@ fn expected(case: &Case) -> Answer {
     };
     let id = Some(secret.replace("flint_", ""));
     match judged(case, secret, entry, &wanted) {
-        None => undecided(case),
+        None => undecided(case, &wanted),
         Some(Outcome::Allowed) => Answer::Forward(Outcome::Allowed, id),
         Some(outcome) => Answer::Refuse(outcome, id),
     }
 }
 
-fn undecided(case: &Case) -> Answer {
-    if case.fails_open {
+fn undecided(case: &Case, wanted: &Wanted) -> Answer {
+    if case.fails_open && !matches!(wanted, Wanted::Impossible) {
         Answer::Forward(Outcome::Unavailable, None)
     } else {
         Answer::Refuse(Outcome::Unavailable, None)

@@ -66,7 +66,7 @@ fn a_bad_field_is_told_by_its_path() {
         (r#","revoked_at":true"#, ".revoked_at"),
         (r#","allowed_cidrs":"10.0.0.0/8""#, ".allowed_cidrs"),
         (r#","allowed_cidrs":["10.0.0.0/8","10.0.0.1/8"]"#, ".allowed_cidrs[1]"),
-        (r#","name":"x""#, ""),
+        (r#","name":"x""#, ".name"),
         (r#","id":"key_2""#, ".id"),
     ] {
         refused(&key(fields), &format!("$.keys[0]{path}"));

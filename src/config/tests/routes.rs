@@ -66,7 +66,7 @@ fn a_rule_asks_for_nothing_for_permissions_or_for_any_credential() {
         (r#"{"path":"/a","methods":["GET","get"]}"#, ".methods[1]"),
         (r#"{"path":"/a","methods":["GET POST"]}"#, ".methods[0]"),
         (r#"{"path":"/a","methods":[""]}"#, ".methods[0]"),
-        (r#"{"path":"/a","method":["GET"]}"#, ""),
+        (r#"{"path":"/a","method":["GET"]}"#, ".method"),
         (r#"{"path":"/a","path":"/b"}"#, ".path"),
         (r#""/a""#, ""),
     ] {
