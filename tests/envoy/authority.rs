@@ -114,7 +114,7 @@ impl Authority {
     /// Waits until a gateway's call says, by its cursor, that it has applied this position.
     pub(crate) fn acknowledged(&self, position: &str) {
         eventually("a gateway acknowledges the change", Duration::from_secs(10), || {
-            self.polls().iter().any(|call| call.has_seen(&position))
+            self.polls().iter().any(|call| call.has_seen(position))
         });
     }
 

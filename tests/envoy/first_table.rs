@@ -40,6 +40,7 @@ fn requests_wait_for_the_first_table_and_are_then_decided() {
             let answer = connection.read("GET").expect("an answer");
             assert_eq!(answer.status, [200, 403, 401][index % 3], "{workers} workers: {answer:?}");
         }
+        assert_eq!(scene.authority.most_open_polls(), 1, "the many waited for one poll");
     }
 }
 

@@ -34,6 +34,7 @@ mod first_table;
 mod outage;
 mod pages;
 mod sync;
+mod telemetry;
 mod usage;
 
 // What goes wrong inside Envoy, and what must never show.
@@ -43,5 +44,9 @@ mod reload;
 mod secrets;
 mod trap;
 
-// The files that people copy.
+// What people copy: configurations and snippets; and the whole product, once.
+mod documentation;
+mod examples;
 mod shipped;
+mod story;
+mod tls;

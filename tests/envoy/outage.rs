@@ -46,6 +46,10 @@ fn a_cluster_that_envoy_does_not_have_makes_requests_unavailable() {
         let answer = Request::get("/").bearer("flint_live_any").send(protocol, gateway.address());
         expect::denied(&answer, "unavailable");
     }
+    let call =
+        Request::new("POST", "/a.B/C").header("content-type", "application/grpc").bearer("flint_live_any");
+    let answer = call.send(Protocol::Http2, gateway.address());
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("14")), "{answer:?}");
     eventually("it is counted", Duration::from_secs(5), || {
         gateway.statistics().holding("flint_poll_failures_").any(|(_, value)| value > 0)
     });

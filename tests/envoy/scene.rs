@@ -16,7 +16,7 @@ pub(crate) struct Scene {
     pub(crate) gateway: Gateway,
     pub(crate) authority: Authority,
     pub(crate) upstream: Upstream,
-    pub(crate) sandbox: Upstream,
+    _sandbox: Upstream,
 }
 
 /// The plugin configuration that tests start from, with these fields on top.
@@ -70,7 +70,7 @@ impl Scene {
             .cluster("upstream", upstream.address)
             .http2_cluster("upstream_http2", upstream.address)
             .cluster("sandbox", sandbox.address);
-        Self { gateway: Gateway::start(plan(base)), authority, upstream, sandbox }
+        Self { gateway: Gateway::start(plan(base)), authority, upstream, _sandbox: sandbox }
     }
 
     /// Sends a request to a listener by HTTP/1.1.

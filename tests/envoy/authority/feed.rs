@@ -1,5 +1,7 @@
 //! The log of changes and its pages (contract §6).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 /// A log of changes. A cursor is the number of the database and how many changes a gateway has seen.
@@ -67,21 +69,18 @@ impl Feed {
     pub(crate) fn page(&self, place: &Place, limit: usize) -> Value {
         let end = self.changes.len().min(place.at + limit.max(1));
         let changes = &self.changes[place.at..end];
-        let digest = |change: &Change| match change {
-            Change::Upsert(entry) => entry["sha256"].clone(),
-            Change::Remove(digest) => digest.clone(),
-        };
-        let (mut keys, mut removed) = (Vec::new(), Vec::new());
-        for (index, change) in changes.iter().enumerate() {
-            // In one page a removal beats an entry, whatever came first: only the last change of a digest may stand.
-            if changes[index + 1..].iter().any(|later| digest(later) == digest(change)) {
-                continue;
-            }
-            match change {
-                Change::Upsert(entry) => keys.push(entry.clone()),
-                Change::Remove(digest) => removed.push(digest.clone()),
+        let (mut keys, mut removed, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+        // In one page a removal beats an entry, whatever came first: only the last change of a digest may stand.
+        for change in changes.iter().rev() {
+            let (digest, list, value) = match change {
+                Change::Upsert(entry) => (&entry["sha256"], &mut keys, entry),
+                Change::Remove(digest) => (digest, &mut removed, digest),
+            };
+            if seen.insert(digest.to_string()) {
+                list.push(value.clone());
             }
         }
+        keys.reverse();
         json!({
             "cursor": self.cursor(end),
             "more": end < self.changes.len(),

@@ -1,6 +1,6 @@
 //! Ways to answer a call that are not the truth.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -28,8 +28,6 @@ pub(crate) enum Reply {
     Reset,
     /// No answer for as long as the caller waits.
     Never,
-    /// This answer after a while.
-    Late(Duration, Box<Self>),
 }
 
 /// Whether the connection can go on.
@@ -60,12 +58,8 @@ impl Reply {
             // The first two are seen to before there is an answer to send.
             Self::Truth | Self::Hold | Self::Never => {
                 // The caller's hanging up is the end.
-                stream.read(&mut [0; 64])?;
+                io::copy(stream, &mut io::sink())?;
                 Ok(After::Close)
-            }
-            Self::Late(delay, reply) => {
-                std::thread::sleep(*delay);
-                reply.send(stream)
             }
         }
     }

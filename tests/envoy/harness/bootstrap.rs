@@ -52,7 +52,13 @@ impl Plan {
 
     /// A configuration file as it is, its ports substituted by the caller.
     pub(crate) fn shipped(text: String) -> Self {
-        Self { shipped: Some(text), ..Self::new() }
+        Self::new().with_file(text)
+    }
+
+    /// Runs this configuration file in place of a generated one.
+    pub(crate) fn with_file(mut self, text: String) -> Self {
+        self.shipped = Some(text);
+        self
     }
 
     pub(crate) fn workers(mut self, workers: usize) -> Self {
