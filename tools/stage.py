@@ -1,5 +1,6 @@
 """Puts real programs on one machine: free ports, an example of envoy/ with those ports in it, processes that end with us."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-import json
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
