@@ -3,10 +3,11 @@
 //! Properties of one module stand beside it in `src/`; here are those that go across modules, and two that check a
 //! module against a reading of its rule that is as plain as can be.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod addresses;
 mod case;
+mod fleet;
 mod oracle;
 mod permissions;
 

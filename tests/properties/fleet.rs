@@ -1,0 +1,101 @@
+//! A process of several VMs that share one table, an authority that changes, and everything that can go wrong between
+//! them: answers that are lost or bad, VMs that die or stall in the middle of a write, leases that run out, databases
+//! that are restored.
+//!
+//! 1. The cursor of a call is never ahead of what any VM sees, whatever VM makes the call and however old the other
+//!    VMs' view is (contract §6).
+//! 2. What has been acknowledged is never undone: a revoked key does not come back.
+//! 3. When all is well again, every VM sees what the authority has, and one of them polls.
+
+mod authority;
+mod memory;
+mod process;
+
+use proptest::prelude::*;
+
+use authority::KEYS;
+use process::{Process, VMS};
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// All goes well for so many ticks; pages have at most so many changes.
+    Run(usize, usize),
+    /// So many milliseconds pass, and one VM ticks.
+    Tick(usize, u64),
+    /// The call that is out is answered with at most so many changes.
+    Page(usize),
+    /// The call that is out fails in this way.
+    Fail(u8),
+    /// Keys are made or changed, from this one on, so many.
+    Put(u32, u32),
+    /// Keys are removed, from this one on, so many.
+    Remove(u32, u32),
+    /// Entries go bad, from this one on, so many.
+    Spoil(u32, u32),
+    /// The database is restored from a backup that has half of the keys.
+    Restore,
+    /// The VM that gets a page dies after so many writes, and a new one takes its place.
+    Die(usize),
+    /// The VM that gets a page stalls after so many reads and writes, for so many ticks of the others, while keys are
+    /// changed from this one on; then it goes on as if nothing had happened.
+    Stall(usize, usize, u32),
+    /// A VM gets its first request.
+    Serve(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (vm, key, many) = (0..VMS, 0..KEYS, 1..80_u32);
+    prop_oneof![
+        4 => (1..10_usize, 1..60_usize).prop_map(|(ticks, limit)| Step::Run(ticks, limit)),
+        1 => (80..200_usize, 1..60_usize).prop_map(|(ticks, limit)| Step::Run(ticks, limit)),
+        3 => (vm.clone(), 1..60_u64).prop_map(|(vm, time)| Step::Tick(vm, time)),
+        1 => (vm.clone(), 500..4_000_u64).prop_map(|(vm, time)| Step::Tick(vm, time)),
+        3 => (1..60_usize).prop_map(Step::Page),
+        1 => any::<u8>().prop_map(Step::Fail),
+        4 => (key.clone(), many.clone()).prop_map(|(key, many)| Step::Put(key, many)),
+        2 => (key.clone(), many.clone()).prop_map(|(key, many)| Step::Remove(key, many)),
+        1 => (key.clone(), many).prop_map(|(key, many)| Step::Spoil(key, many)),
+        1 => Just(Step::Restore),
+        2 => (0..20_usize).prop_map(Step::Die),
+        2 => (0..30_usize, 1..200_usize, key).prop_map(|(calls, ticks, key)| Step::Stall(calls, ticks, key)),
+        1 => vm.prop_map(Step::Serve),
+    ]
+}
+
+fn take(process: &Process, step: &Step) {
+    match *step {
+        Step::Run(ticks, limit) => process.run(0..VMS, ticks, limit),
+        Step::Tick(vm, time) => process.tick_after(vm, time),
+        Step::Page(limit) => process.answer_any(limit),
+        Step::Fail(kind) => process.fail(kind),
+        Step::Put(first, many) => process.authority.borrow_mut().put(first, many),
+        Step::Remove(first, many) => process.authority.borrow_mut().remove(first, many),
+        Step::Spoil(first, many) => process.authority.borrow_mut().spoil(first, many),
+        Step::Restore => process.authority.borrow_mut().restore(),
+        Step::Die(writes) => process.die(writes),
+        Step::Stall(calls, ticks, key) => process.stall(calls, ticks, key),
+        Step::Serve(vm) => process.serve(vm),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn no_acknowledgement_is_early_or_undone(steps in prop::collection::vec(step(), 1..60)) {
+        let process = Process::new();
+        for step in &steps {
+            take(&process, step);
+            process.look_at_all();
+        }
+        process.settle();
+        for vm in 0..VMS {
+            for key in 0..KEYS {
+                prop_assert_eq!(process.mark(vm, key), process.authority.borrow().now(key), "key {}", key);
+            }
+        }
+        prop_assert_eq!(process.keys(), (0..KEYS).filter(|key| process.mark(0, *key).is_some()).count() as u64);
+        prop_assert_eq!(process.pollers(), 1);
+    }
+}
