@@ -147,6 +147,11 @@ impl Authority {
         self.change(|state| state.polls.always = Some(reply));
     }
 
+    /// Answers the next usage reports with these, in order, then with the truth.
+    pub(crate) fn next_reports(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.change(|state| state.usage.next.extend(replies));
+    }
+
     /// Answers every usage report with this until [`Authority::recover`].
     pub(crate) fn every_report(&self, reply: Reply) {
         self.change(|state| state.usage.always = Some(reply));

@@ -156,7 +156,7 @@ fn a_token_may_come_from_the_environment() {
     eventually("it is counted", Duration::from_secs(3), || {
         unset.gateway.statistics().holding("flint_poll_failures_").any(|(_, value)| value > 0)
     });
-    assert!(unset.gateway.log().contains("token_env"), "the log says what is missing");
+    assert!(unset.gateway.log().contains("FLINT_GATEWAY_TOKEN"), "the log names the variable");
     assert_eq!(unset.authority.calls().len(), 0, "no call is made without a token");
 }
 

@@ -73,7 +73,6 @@ fn every_worker_shows_that_it_is_ready() {
     let scene = Scene::start(4, configuration(json!({})));
     let ready =
         || scene.gateway.statistics().holding("flint_worker_ready_").map(|(_, value)| value).sum::<u64>();
-    scene.authority.polled_again(1);
     // Four workers, and the main thread's VM, which serves no requests.
     eventually("all are ready", FLUSHED, || ready() == 5);
     let page = scene.gateway.admin("/stats/prometheus");

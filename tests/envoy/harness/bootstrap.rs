@@ -164,7 +164,7 @@ impl Plan {
         };
         let text = format!(
             "-c {} --concurrency {} --use-dynamic-base-id --file-flush-interval-msec 20 --drain-time-s 1 \
-             --log-level info --component-log-level wasm:{}",
+             --log-level info --component-log-level main:warning,wasm:{}",
             file.display(),
             self.workers,
             self.log_level,

@@ -23,7 +23,9 @@ pub(super) fn envoy() -> PathBuf {
 pub(crate) fn wasm() -> PathBuf {
     static FOUND: LazyLock<PathBuf> = LazyLock::new(|| {
         if let Some(path) = std::env::var_os("FLINT_WASM") {
-            return PathBuf::from(path);
+            let path = PathBuf::from(path);
+            assert!(path.is_file(), "FLINT_WASM names {}, which is no file", path.display());
+            return path;
         }
         let path = root().join("dist/flint-auth.wasm");
         let built = path.metadata().and_then(|file| file.modified());
