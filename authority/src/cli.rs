@@ -14,11 +14,13 @@ mod output;
 mod serve;
 mod tokens;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Database;
+use crate::store::journal::Journal;
 use crate::store::{Store, StoreError};
 
 /// The authority of Flint Auth: makes, rotates and revokes API keys and feeds the gateways.
@@ -38,6 +40,9 @@ struct Global {
     /// Give an address with a password in the environment, not as an argument.
     #[arg(long, global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
     database: Database,
+    /// Where revocations are written down besides, to outlive a restored backup; beside a SQLite file where nothing is said
+    #[arg(long, global = true, env = "FLINT_JOURNAL", value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -107,6 +112,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 impl Global {
     async fn open(&self) -> Result<Store, StoreError> {
-        Store::open(&self.database).await
+        match &self.journal {
+            Some(path) => Store::open_with(&self.database, Some(Journal::at(path.clone()))).await,
+            None => Store::open(&self.database).await,
+        }
     }
 }

@@ -3,24 +3,35 @@
 //! Nothing here is ever compressed: gateways refuse a content-encoded table (contract §6), and an answer that mixes a
 //! secret with what a caller sent must not tell by its length.
 
+pub mod access;
 pub mod error;
 pub mod extract;
+pub mod openapi;
 pub mod server;
 
+mod activity;
+mod audit;
+mod gateways;
 mod health;
 mod key_table;
+mod keys;
+mod metrics;
+mod permissions;
+mod tokens;
 mod usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use flint_auth::protocol::{KEY_TABLE_PATH, USAGE_PATH};
 use tokio::sync::watch;
 
 use crate::store::gateways::Acknowledgement;
 use crate::store::{Store, StoreError};
+use access::Needs;
 use error::ApiError;
 
 /// What every request can reach.
@@ -31,13 +42,72 @@ pub struct App {
     stopping: watch::Receiver<bool>,
 }
 
-/// All routes.
+/// A method of a path, what it needs, and what answers.
+pub struct Route {
+    /// The method, in capitals.
+    pub method: &'static str,
+    /// The path, with `{name}` for a part.
+    pub path: &'static str,
+    /// What its caller must have.
+    pub needs: Needs,
+    handler: MethodRouter<App>,
+}
+
+/// Every route of the API.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    use Needs::{Gateway, Nothing, Permission};
+    let route = |method, path, needs, handler| Route { method, path, needs, handler };
+    vec![
+        route("GET", KEY_TABLE_PATH, Gateway, get(key_table::read)),
+        route("POST", USAGE_PATH, Gateway, post(usage::receive)),
+        route("GET", "/v1/keys", Permission("keys:read"), get(keys::list)),
+        route("POST", "/v1/keys", Permission("keys:write"), post(keys::create)),
+        route("POST", "/v1/keys/import", Permission("keys:import"), post(keys::import::import)),
+        route("POST", "/v1/keys/revoke-leaked", Nothing, post(keys::life::revoke_leaked)),
+        route("GET", "/v1/keys/{id}", Permission("keys:read"), get(keys::show)),
+        route("PATCH", "/v1/keys/{id}", Permission("keys:write"), patch(keys::amend)),
+        route("POST", "/v1/keys/{id}/rotate", Permission("keys:write"), post(keys::life::rotate)),
+        route("POST", "/v1/keys/{id}/revoke", Permission("keys:revoke"), post(keys::life::revoke)),
+        route("GET", "/v1/keys/{id}/propagation", Permission("gateways:read"), get(keys::life::propagation)),
+        route("GET", "/v1/keys/{id}/activity", Permission("activity:read"), get(activity::of_key)),
+        route("GET", "/v1/activity", Permission("activity:read"), get(activity::of_all)),
+        route("GET", "/v1/gateways", Permission("gateways:read"), get(gateways::list)),
+        route("POST", "/v1/gateways", Permission("gateways:write"), post(gateways::create)),
+        route(
+            "POST",
+            "/v1/gateways/{id}/rotate-token",
+            Permission("gateways:write"),
+            post(gateways::rotate_token),
+        ),
+        route("POST", "/v1/gateways/{id}/revoke", Permission("gateways:write"), post(gateways::revoke)),
+        route("GET", "/v1/audit", Permission("audit:read"), get(audit::read)),
+        route("GET", "/v1/permissions", Permission("permissions:read"), get(permissions::list)),
+        route("PUT", "/v1/permissions/{name}", Permission("permissions:write"), put(permissions::offer)),
+        route(
+            "DELETE",
+            "/v1/permissions/{name}",
+            Permission("permissions:write"),
+            delete(permissions::withdraw),
+        ),
+        route("GET", "/v1/api-tokens", Permission("tokens:read"), get(tokens::list)),
+        route("POST", "/v1/api-tokens", Permission("tokens:write"), post(tokens::create)),
+        route("POST", "/v1/api-tokens/{id}/revoke", Permission("tokens:write"), post(tokens::revoke)),
+        route("GET", "/healthz", Nothing, get(health::alive)),
+        route("GET", "/readyz", Nothing, get(health::ready)),
+        route("GET", "/metrics", Nothing, get(metrics::read)),
+        route("GET", "/openapi.json", Nothing, get(openapi::read)),
+    ]
+}
+
+/// All of it, as one service.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route(KEY_TABLE_PATH, get(key_table::read))
-        .route(USAGE_PATH, post(usage::receive))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let mut router = Router::new();
+    for route in routes() {
+        let guard = from_fn_with_state((app.clone(), route.needs), access::guard);
+        router = router.route(route.path, route.handler.layer(guard));
+    }
+    router
         .fallback(async || ApiError::not_found("page"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(app)

@@ -7,7 +7,7 @@
 //! What holds everywhere:
 //! - a secret exists in the answer that made it and nowhere else; at rest there is its SHA-256;
 //! - SQL is in `store/` only, and every statement runs on SQLite and on PostgreSQL as it stands;
-//! - status codes are in `http/` only, exit codes in `cli.rs` only;
+//! - status codes are in `http/` and `dashboard/` only, exit codes in `cli.rs` only;
 //! - change numbers are given in commit order, so no reader of the feed can miss one;
 //! - a revoked key never comes back: no function of `model` leads away from revoked;
 //! - the clock is read in `clock.rs` only, randomness in `secret.rs` only.

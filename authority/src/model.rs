@@ -7,6 +7,7 @@
 //! 5. An expired key may be given a later end, unless rule 4 forbids it.
 
 pub mod draft;
+pub mod import;
 pub mod lifecycle;
 pub mod view;
 
@@ -68,7 +69,7 @@ pub struct Key {
 }
 
 /// Where a key is in its life (rule 1).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Its time has not come.

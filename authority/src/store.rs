@@ -4,16 +4,27 @@
 //! 2. A change and its audit line are one transaction.
 //! 3. Change numbers come from one row that stays locked until the commit. So a number is seen only after every smaller
 //!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
-//! 4. A commit with changes wakes every held call: in this process at once, in others through `wake`.
+//! 4. A revocation is in the journal before it is committed.
+//! 5. A commit with changes wakes every held call: in this process at once, in others through `wake`.
 
+pub mod activity;
 pub mod api_tokens;
 pub mod audit;
+pub mod catalogue;
+pub mod counts;
 pub mod feed;
+pub mod forms;
 pub mod gateways;
+pub mod importing;
+pub mod journal;
 pub mod keys;
 pub mod listing;
 pub mod operators;
+pub mod propagation;
+pub mod recovery;
+pub mod rollup;
 pub mod sessions;
+pub mod upkeep;
 pub mod usage;
 pub mod wake;
 
@@ -31,6 +42,7 @@ use crate::model::Refusal;
 use crate::model::draft::Mistake;
 use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
+use journal::Journal;
 
 /// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
 #[derive(Debug)]
@@ -38,6 +50,7 @@ pub struct Store {
     pool: AnyPool,
     database: Database,
     epoch: String,
+    journal: Option<Journal>,
     /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
     writer: Mutex<()>,
     latest: watch::Sender<i64>,
@@ -94,17 +107,26 @@ pub struct Write<'store> {
     tx: Transaction<'static, Any>,
     store: &'store Store,
     changed: Option<i64>,
+    revoked: Vec<journal::Entry>,
     _turn: Option<MutexGuard<'store, ()>>,
 }
 
 // === impl Store ===
 
 impl Store {
+    /// Opens the database with the journal of revocations where it belongs: beside a file, else nowhere.
+    ///
+    /// # Errors
+    /// As [`Store::open_with`].
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        Self::open_with(database, database.path().map(Journal::beside)).await
+    }
+
     /// Opens the database, makes it if it is a file that does not exist, and brings it up to date.
     ///
     /// # Errors
     /// Where it cannot be reached or is of a later version.
-    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+    pub async fn open_with(database: &Database, journal: Option<Journal>) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let options = connect_options(database)?;
         let is_sqlite = database.path().is_some();
@@ -130,7 +152,7 @@ impl Store {
         }
         let (epoch, latest) = feed::ensure(&pool).await?;
         let latest = watch::Sender::new(latest);
-        Ok(Self { pool, database: database.clone(), epoch, writer: Mutex::new(()), latest })
+        Ok(Self { pool, database: database.clone(), epoch, journal, writer: Mutex::new(()), latest })
     }
 
     /// Ends all connections.
@@ -157,7 +179,7 @@ impl Store {
             Database::Postgres(_) => (None, "BEGIN"),
         };
         let tx = self.pool.begin_with(begin).await?;
-        Ok(Write { tx, store: self, changed: None, _turn: turn })
+        Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), _turn: turn })
     }
 
     /// Tells the number of the latest change, again with every change.
@@ -225,6 +247,9 @@ impl Write<'_> {
     /// # Errors
     /// Where the database fails; nothing is changed then.
     pub async fn commit(mut self) -> Result<(), StoreError> {
+        if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.revoked.is_empty()) {
+            journal.append(&self.revoked).await?;
+        }
         if let (Some(seq), Database::Postgres(_)) = (self.changed, &self.store.database) {
             let sql = "SELECT pg_notify($1, $2)";
             sqlx::query(sql).bind(wake::CHANNEL).bind(seq.to_string()).execute(&mut *self.tx).await?;

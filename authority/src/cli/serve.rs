@@ -8,11 +8,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use super::duration::parse_span;
 use super::{Global, output};
 use crate::clock;
 use crate::http::server;
 use crate::secret::Secret;
 use crate::store::operators::Operator;
+use crate::store::rollup::Retention;
 
 /// Serve until SIGTERM or SIGINT.
 #[derive(clap::Args)]
@@ -20,6 +22,15 @@ pub(super) struct Serve {
     /// Where to listen; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:8080", env = "FLINT_LISTEN")]
     listen: SocketAddr,
+    /// How long activity by minute is kept
+    #[arg(long, default_value = "2d", value_parser = parse_span)]
+    keep_minutes: i64,
+    /// How long activity by hour is kept
+    #[arg(long, default_value = "35d", value_parser = parse_span)]
+    keep_hours: i64,
+    /// How long activity by day is kept
+    #[arg(long, default_value = "400d", value_parser = parse_span)]
+    keep_days: i64,
 }
 
 impl Serve {
@@ -32,7 +43,12 @@ impl Serve {
             .with_ansi(false)
             .init();
         let stop = stop_signal()?;
-        let store = Arc::new(global.open().await?);
+        let mut store = global.open().await?;
+        let recovered = store.recover(false, clock::now()).await?;
+        for entry in &recovered.replayed {
+            tracing::warn!(key = entry.id, "revoked again: the journal knows of it and the database did not");
+        }
+        let store = Arc::new(store);
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;
@@ -40,7 +56,13 @@ impl Serve {
         let first = store.create_first_operator(clock::now()).await?;
         announce(global, address, first)?;
         tracing::info!(%address, database = %global.database, "serving");
-        server::serve(listener, store, stop).await?;
+        let keep = Retention {
+            minutes: self.keep_minutes,
+            hours: self.keep_hours,
+            days: self.keep_days,
+            ..Retention::default()
+        };
+        server::serve(listener, store, keep, stop).await?;
         tracing::info!("stopped");
         Ok(())
     }

@@ -42,6 +42,12 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
     }
 
+    /// The credential is good, and not for this.
+    pub(crate) fn forbidden(permission: &str) -> Self {
+        let message = format!("This token lacks the permission {permission}");
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("There is no such {what}"))
@@ -62,6 +68,12 @@ impl ApiError {
     /// The body is not JSON and says so.
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "The body must be application/json, without content-encoding";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
+    }
+
+    /// The body of an import is neither of the two kinds.
+    pub(crate) fn unsupported_import() -> Self {
+        let message = "The body must be text/csv or application/x-ndjson";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
     }
 

@@ -28,14 +28,16 @@ pub(crate) struct Query<T>(pub(crate) T);
 /// The body, as `T`, read up to `LIMIT` bytes.
 pub(crate) struct JsonBody<T, const LIMIT: usize>(pub(crate) T);
 
-impl FromRequestParts<App> for GatewayCall {
-    type Rejection = ApiError;
+/// The body, as `T`, or what `T` is by default where there is none.
+pub(crate) struct OptionalBody<T, const LIMIT: usize>(pub(crate) T);
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).ok_or_else(ApiError::unauthenticated)?;
+impl GatewayCall {
+    /// Reads who calls.
+    pub(super) async fn read(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let token = bearer(headers).ok_or_else(ApiError::unauthenticated)?;
         let gateway = app.store.gateway_of_token(&Digest::of(token.as_bytes()), clock::now()).await?;
         let gateway_id = gateway.ok_or_else(ApiError::unauthenticated)?;
-        let process = parts.headers.get(GATEWAY_HEADER).and_then(|value| value.to_str().ok());
+        let process = headers.get(GATEWAY_HEADER).and_then(|value| value.to_str().ok());
         let process_id = process
             .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
             .ok_or_else(|| {
@@ -64,12 +66,37 @@ impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for JsonBody<T, L
         if !is_json(request.headers()) {
             return Err(ApiError::unsupported_media_type());
         }
-        let bytes = read(request.into_body(), LIMIT).await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
-        reader.end().map_err(|_| ApiError::invalid("The body has something after its JSON"))?;
-        Ok(Self(value))
+        parse(&read(request.into_body(), LIMIT).await?).map(Self)
     }
+}
+
+impl<T: DeserializeOwned + Default, const LIMIT: usize> FromRequest<App> for OptionalBody<T, LIMIT> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
+        let bytes = read(request.into_body(), LIMIT).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if is_json { parse(&bytes).map(Self) } else { Err(ApiError::unsupported_media_type()) }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
+    reader.end().map_err(|_| ApiError::invalid("The body has something after its JSON"))?;
+    Ok(value)
+}
+
+/// Reads a field whose absence is not the same as `null`.
+pub(crate) fn present<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(reader).map(Some)
 }
 
 /// The one bearer token of the request; `None` where there is none, or more than one of anything.

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 use super::App;
 use super::error::ApiError;
 
+/// Whether the program lives.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It lives", body = Object)))]
 pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Not ready: the database does not answer, or the program is about to end.
+/// Whether the program can serve. It cannot where the database does not answer, and while it ends.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It can serve", body = Object)))]
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     if *app.stopping.borrow() {
         return Err(ApiError::unavailable());

@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Json};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
+use utoipa::IntoParams;
 
 use super::App;
 use super::error::ApiError;
@@ -23,13 +24,23 @@ const DEFAULT_LIMIT: u32 = 1_000;
 /// The most changes of a page. Who asks for more gets this.
 const MAX_LIMIT: u32 = 10_000;
 
-#[derive(Deserialize)]
+/// Where the gateway is, and how long it will wait.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// The cursor of the page before; left out, the table begins from nothing.
     cursor: Option<String>,
+    /// How long to hold the call where there is nothing new, in seconds; at most 60.
     wait: Option<u64>,
+    /// How many changes a page has at most; 1000 where nothing is said, never more than 10000.
+    #[param(minimum = 1)]
     limit: Option<u32>,
 }
 
+/// The changes of the key table since a cursor.
+#[utoipa::path(get, path = "/v1/key-table", params(Parameters,
+        ("x-flint-gateway" = String, Header, description = "The id of the Envoy process")),
+    responses((status = 200, description = "A page of changes", body = Object)))]
 pub(super) async fn read(
     State(app): State<App>,
     call: GatewayCall,

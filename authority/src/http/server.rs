@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{App, router};
-use crate::store::{Store, wake};
+use crate::store::rollup::Retention;
+use crate::store::{Store, upkeep, wake};
 
 /// How long requests may take to end after the program was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,14 +26,17 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub async fn serve(
     listener: TcpListener,
     store: Arc<Store>,
+    keep: Retention,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let app = App::new(Arc::clone(&store), stopped.clone());
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
     let writer = tokio::spawn(write_down(app.clone(), stopped.clone()));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), keep));
     let mut graceful = stopped.clone();
-    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         // An error means that the sender is gone, which is an end too.
         let _ = graceful.wait_for(|stop| *stop).await;
     });
@@ -50,6 +55,7 @@ pub async fn serve(
     };
     stopping.send_replace(true);
     watcher.abort();
+    upkeep.abort();
     // It ends by itself now; that it panicked has been reported by the runtime.
     let _ = writer.await;
     store.close().await;

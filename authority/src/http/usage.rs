@@ -24,6 +24,11 @@ const MAX_COUNT: u64 = 1 << 48;
 /// How many mistakes are listed; a report of ten thousand wrong lines need not come back whole.
 const MAX_MISTAKES: usize = 20;
 
+/// Report what was counted. The same report may come any number of times.
+#[utoipa::path(post, path = "/v1/usage",
+    params(("x-flint-gateway" = String, Header, description = "The id of the Envoy process")),
+    request_body(content = Object, description = "A usage report"),
+    responses((status = 200, description = "It is stored", body = Object)))]
 pub(super) async fn receive(
     State(app): State<App>,
     call: GatewayCall,

@@ -15,11 +15,11 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_PERMISSIONS: usize = 100;
 /// The most address blocks of one key.
 pub const MAX_CIDRS: usize = 100;
-/// The most characters of a reason.
-pub const MAX_REASON: usize = 200;
+/// The most characters of a reason or a description.
+pub const MAX_TEXT: usize = 200;
 
 /// A field and the rule that it breaks.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct Mistake {
     /// Where: a JSON path such as `permissions[2]`.
     pub field: String,
@@ -231,16 +231,16 @@ impl Mistakes {
         time
     }
 
-    /// A reason that people read; an empty text is none.
-    pub fn reason(&mut self, reason: Option<String>) -> Option<String> {
-        let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
-        if reason.chars().count() > MAX_REASON || reason.chars().any(is_invisible) {
+    /// A reason or a description that people read; an empty text is none.
+    pub fn text(&mut self, field: &str, text: Option<String>) -> Option<String> {
+        let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
+        if text.chars().count() > MAX_TEXT || text.chars().any(is_invisible) {
             self.add(
-                "reason",
+                field,
                 "must be at most 200 characters, without control or direction-changing characters",
             );
         }
-        Some(reason)
+        Some(text)
     }
 }
 

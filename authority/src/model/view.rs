@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Key, State};
 
 /// A key without anything that would help to guess or find its secret. Times are Unix seconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct KeyView {
     /// Its public name.
     pub id: String,

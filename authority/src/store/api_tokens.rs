@@ -12,7 +12,7 @@ use crate::model::draft::Mistakes;
 use crate::secret::{self, API_TOKEN_PREFIX, Secret};
 
 /// A token, without its secret.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct ApiToken {
     /// Its public id.
     pub id: String,

@@ -2,8 +2,9 @@
 //! itself refuses anything else.
 
 use serde_json::{Value, json};
+use sqlx::FromRow;
 
-use super::{Actor, StoreError, Write};
+use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
 
@@ -66,4 +67,149 @@ fn facts(key: &Key) -> Value {
         "replaces": key.replaces,
         "replaced_by": key.replaced_by,
     })
+}
+
+/// Which lines of the log.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only what happened to this: the public id of a key, a gateway, a token or an operator.
+    pub subject: Option<String>,
+    /// Only what was done by this: an actor's kind and name.
+    pub actor: Option<String>,
+    /// Only actions that begin like this, such as `key.`.
+    pub action: Option<String>,
+    /// From this time on, in Unix seconds.
+    pub since: Option<i64>,
+    /// Only lines older than this one.
+    pub before: Option<i64>,
+    /// How many lines.
+    pub limit: u32,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub struct AuditLine {
+    /// Its number; they grow with time.
+    pub seq: i64,
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// `cli`, `operator`, `api_token`, `key_holder` or `system`.
+    pub actor_kind: String,
+    /// Who.
+    pub actor: String,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// What was done, such as `key.revoke`.
+    pub action: String,
+    /// To what kind of thing.
+    pub subject_kind: String,
+    /// To which.
+    pub subject: String,
+    /// How it was.
+    pub before: Option<Value>,
+    /// How it is.
+    pub after: Option<Value>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    seq: i64,
+    at: i64,
+    actor_kind: String,
+    actor: String,
+    address: Option<String>,
+    action: String,
+    subject_kind: String,
+    subject: String,
+    before_json: Option<String>,
+    after_json: Option<String>,
+}
+
+impl Store {
+    /// Reads the log, the youngest line first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, StoreError> {
+        let sql = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, after_json \
+                   FROM audit WHERE seq < $1 AND at >= $2 AND ($3 = '' OR subject = $3) AND ($4 = '' OR actor = $4) \
+                   AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) ORDER BY seq DESC LIMIT $6";
+        // Of one subject there are few lines among many: its index must be used.
+        let by_subject = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, after_json \
+             FROM audit WHERE subject = $3 AND seq < $1 AND at >= $2 AND ($4 = '' OR actor = $4) \
+             AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) ORDER BY seq DESC LIMIT $6";
+        let rows: Vec<Row> = sqlx::query_as(if filter.subject.is_some() { by_subject } else { sql })
+            .bind(filter.before.unwrap_or(i64::MAX))
+            .bind(filter.since.unwrap_or(0))
+            .bind(filter.subject.as_deref().unwrap_or_default())
+            .bind(filter.actor.as_deref().unwrap_or_default())
+            .bind(filter.action.as_deref().unwrap_or_default())
+            .bind(i64::from(filter.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(AuditLine::try_from).collect()
+    }
+}
+
+impl TryFrom<Row> for AuditLine {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let json = |text: Option<String>| {
+            text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("audit"))).transpose()
+        };
+        Ok(Self {
+            seq: row.seq,
+            at: row.at,
+            actor_kind: row.actor_kind,
+            actor: row.actor,
+            address: row.address,
+            action: row.action,
+            subject_kind: row.subject_kind,
+            subject: row.subject,
+            before: json(row.before_json)?,
+            after: json(row.after_json)?,
+        })
+    }
+}
+
+/// The lines as comma-separated values, with headings. What a spreadsheet would take for a formula is defused.
+#[must_use]
+pub fn to_csv(lines: &[AuditLine]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let headings = [
+        "seq",
+        "at",
+        "actor_kind",
+        "actor",
+        "address",
+        "action",
+        "subject_kind",
+        "subject",
+        "before",
+        "after",
+    ];
+    let json = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+    // Writing to memory does not fail.
+    let _ = writer.write_record(headings);
+    for line in lines {
+        let _ = writer.write_record([
+            line.seq.to_string(),
+            clock::to_text(line.at),
+            defused(&line.actor_kind),
+            defused(&line.actor),
+            line.address.clone().unwrap_or_default(),
+            line.action.clone(),
+            line.subject_kind.clone(),
+            defused(&line.subject),
+            json(&line.before),
+            json(&line.after),
+        ]);
+    }
+    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+fn defused(text: &str) -> String {
+    let quote = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    format!("{quote}{text}")
 }

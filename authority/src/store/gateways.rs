@@ -1,12 +1,13 @@
 //! Gateways: who may read the table, and how far each process has come.
 
 use flint_auth::key::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use super::audit::Line;
-use super::{Actor, Store, StoreError};
+use super::{Actor, Store, StoreError, Write};
 use crate::clock;
+use crate::model::MAX_OVERLAP;
 use crate::model::draft::Mistakes;
 use crate::secret::{self, GATEWAY_PREFIX, Secret};
 
@@ -70,7 +71,6 @@ impl Store {
         let name = mistakes.name(name);
         let name = mistakes.none_or(name).map_err(StoreError::Invalid)?;
         let id = secret::new_id("gw", clock::since_epoch().as_millis())?;
-        let token = Secret::generate(GATEWAY_PREFIX)?;
         let gateway = Gateway { id, name, created_at: now, created_by: actor.label(), revoked_at: None };
         let mut write = self.write().await?;
         let sql = "INSERT INTO gateway (id, name, created_at, created_by) VALUES ($1, $2, $3, $4) \
@@ -85,20 +85,64 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::Exists("a gateway of this name exists"));
         }
-        let sql = "INSERT INTO gateway_token (digest, gateway_id, created_at) VALUES ($1, $2, $3)";
-        let digest = token.digest().as_bytes().to_vec();
-        sqlx::query(sql).bind(digest).bind(gateway.id.as_str()).bind(now).execute(&mut *write.tx).await?;
+        let token = write.add_gateway_token(&gateway.id, now).await?;
         let after = Some(json!({ "name": gateway.name }));
-        let line = Line {
-            action: "gateway.create",
-            subject_kind: "gateway",
-            subject: &gateway.id,
-            before: None,
-            after,
-        };
-        write.record(now, actor, line).await?;
+        write.record_gateway(now, actor, "gateway.create", &gateway.id, after).await?;
         write.commit().await?;
         Ok((gateway, token))
+    }
+
+    /// Makes another token for a gateway. The tokens that it had go on for `overlap` seconds at most.
+    ///
+    /// # Errors
+    /// Where there is no such gateway, or it is shut out.
+    pub async fn rotate_gateway_token(
+        &self,
+        id: &str,
+        overlap: i64,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<(Gateway, Secret), StoreError> {
+        let mut mistakes = Mistakes::default();
+        if !(0..=MAX_OVERLAP).contains(&overlap) {
+            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
+        }
+        mistakes.none_or(()).map_err(StoreError::Invalid)?;
+        let mut write = self.write().await?;
+        let gateway = write.gateway(id).await?;
+        if gateway.revoked_at.is_some() {
+            return Err(StoreError::Exists("the gateway is shut out; register it anew"));
+        }
+        let end = now + overlap;
+        let sql = "UPDATE gateway_token SET expires_at = $1 WHERE gateway_id = $2 \
+                   AND (expires_at IS NULL OR expires_at > $1)";
+        sqlx::query(sql).bind(end).bind(gateway.id.as_str()).execute(&mut *write.tx).await?;
+        let sql = "DELETE FROM gateway_token WHERE gateway_id = $1 AND expires_at <= $2";
+        sqlx::query(sql).bind(gateway.id.as_str()).bind(now).execute(&mut *write.tx).await?;
+        let token = write.add_gateway_token(&gateway.id, now).await?;
+        let after = Some(json!({ "name": gateway.name, "old_tokens_end": clock::to_text(end) }));
+        write.record_gateway(now, actor, "gateway.rotate_token", &gateway.id, after).await?;
+        write.commit().await?;
+        Ok((gateway, token))
+    }
+
+    /// Shuts a gateway out: its tokens are good for nothing from now on. What its processes know stays with them until
+    /// their table is too old.
+    ///
+    /// # Errors
+    /// Where there is no such gateway.
+    pub async fn revoke_gateway(&self, id: &str, now: i64, actor: &Actor) -> Result<Gateway, StoreError> {
+        let mut write = self.write().await?;
+        let mut gateway = write.gateway(id).await?;
+        if gateway.revoked_at.is_none() {
+            gateway.revoked_at = Some(now);
+            let sql = "UPDATE gateway SET revoked_at = $1 WHERE id = $2";
+            sqlx::query(sql).bind(now).bind(gateway.id.as_str()).execute(&mut *write.tx).await?;
+            let after = Some(json!({ "name": gateway.name, "revoked_at": clock::to_text(now) }));
+            write.record_gateway(now, actor, "gateway.revoke", &gateway.id, after).await?;
+            write.commit().await?;
+        }
+        Ok(gateway)
     }
 
     /// The gateway that this token is good for, if any.
@@ -152,5 +196,36 @@ impl Store {
                 .await?;
         }
         write.commit().await
+    }
+}
+
+impl Write<'_> {
+    /// A gateway by its public id or its name.
+    async fn gateway(&mut self, id: &str) -> Result<Gateway, StoreError> {
+        let sql =
+            "SELECT id, name, created_at, created_by, revoked_at FROM gateway WHERE id = $1 OR name = $1";
+        let found: Option<Gateway> =
+            sqlx::query_as(sql).bind(id.to_owned()).fetch_optional(&mut *self.tx).await?;
+        found.ok_or(StoreError::NotFound("gateway"))
+    }
+
+    async fn add_gateway_token(&mut self, gateway_id: &str, now: i64) -> Result<Secret, StoreError> {
+        let token = Secret::generate(GATEWAY_PREFIX)?;
+        let sql = "INSERT INTO gateway_token (digest, gateway_id, created_at) VALUES ($1, $2, $3)";
+        let digest = token.digest().as_bytes().to_vec();
+        sqlx::query(sql).bind(digest).bind(gateway_id).bind(now).execute(&mut *self.tx).await?;
+        Ok(token)
+    }
+
+    async fn record_gateway(
+        &mut self,
+        now: i64,
+        actor: &Actor,
+        action: &'static str,
+        id: &str,
+        after: Option<Value>,
+    ) -> Result<(), StoreError> {
+        let line = Line { action, subject_kind: "gateway", subject: id, before: None, after };
+        self.record(now, actor, line).await
     }
 }

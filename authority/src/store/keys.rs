@@ -3,6 +3,7 @@
 use flint_auth::key::Digest;
 use sqlx::AnyConnection;
 
+use super::journal::Entry;
 use super::key_row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
@@ -105,7 +106,7 @@ impl Store {
         actor: &Actor,
     ) -> Result<Key, StoreError> {
         let mut mistakes = Mistakes::default();
-        let reason = mistakes.reason(reason);
+        let reason = mistakes.text("reason", reason);
         let reason = mistakes.none_or(reason).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
         let before = find(&mut write.tx, id).await?;
@@ -115,6 +116,22 @@ impl Store {
         write.replace_key(&before, &after, "key.revoke", now, actor).await?;
         write.commit().await?;
         Ok(after)
+    }
+
+    /// Revokes the key that this is the secret of: whoever holds a key may end it.
+    ///
+    /// # Errors
+    /// Where it is no key of this authority.
+    pub async fn revoke_leaked(
+        &self,
+        secret: &str,
+        address: Option<String>,
+        now: i64,
+    ) -> Result<Key, StoreError> {
+        let key = self.key_by_digest(&Digest::of(secret.as_bytes())).await?;
+        let actor = Actor { kind: "key_holder", name: key.id.clone(), address };
+        self.revoke_key(&key.id, Some("reported as leaked by someone who holds the key".into()), now, &actor)
+            .await
     }
 
     /// Makes a key that takes over from this one, which goes on for `overlap` seconds at most.
@@ -150,7 +167,7 @@ impl Store {
 }
 
 impl Write<'_> {
-    async fn replace_key(
+    pub(super) async fn replace_key(
         &mut self,
         before: &Key,
         after: &Key,
@@ -162,11 +179,14 @@ impl Write<'_> {
         if !self.update_key(after, seq).await? {
             return Err(crate::model::Refusal::Stale(after.version).into());
         }
+        if before.revoked_at != after.revoked_at {
+            self.revoked.extend(Entry::of(after));
+        }
         self.record_key(now, actor, action, Some(before), Some(after)).await
     }
 }
 
-async fn find(connection: &mut AnyConnection, id: &str) -> Result<Key, StoreError> {
+pub(super) async fn find(connection: &mut AnyConnection, id: &str) -> Result<Key, StoreError> {
     let row: Option<KeyRow> = sqlx::query_as(BY_ID).bind(id.to_owned()).fetch_optional(connection).await?;
     row.ok_or(StoreError::NotFound("key"))?.into_key()
 }

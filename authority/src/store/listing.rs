@@ -36,6 +36,8 @@ pub struct Filter {
     pub owner: Option<String>,
     /// Only keys that should have been rotated by this time and have no successor.
     pub due_by: Option<i64>,
+    /// Only active keys that end by this time and have no successor.
+    pub expiring_by: Option<i64>,
     /// The order.
     pub sort: Sort,
     /// Turn the order round.
@@ -163,6 +165,11 @@ impl Filter {
         if let Some(state) = self.state {
             let now = all.bind(Value::Number(now));
             all.sql.push(state_condition(state, &now));
+        }
+        if let Some(time) = self.expiring_by {
+            let (by, now) = (all.bind(Value::Number(time)), all.bind(Value::Number(now)));
+            all.sql.push(format!("expires_at <= {by} AND replaced_by IS NULL"));
+            all.sql.push(state_condition(State::Active, &now));
         }
         if let Some(time) = self.due_by {
             let (by, now) = (all.bind(Value::Number(time)), all.bind(Value::Number(now)));

@@ -7,8 +7,11 @@ use flint::config::Database;
 use flint::http::server;
 use flint::model::Key;
 use flint::model::draft::NewKey;
+use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
+use flint::store::rollup::Retention;
 use flint::store::{Actor, Store};
+use sqlx::Connection as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -107,6 +110,21 @@ impl Harness {
         self.client.with_token(token.reveal()).with("x-flint-gateway", process)
     }
 
+    /// A client with a new API token that has these permissions.
+    pub(crate) async fn token(&self, permissions: &[&str]) -> Client {
+        let permissions = permissions.iter().map(|text| (*text).to_owned()).collect();
+        let new = NewApiToken { name: "test".into(), permissions, expires_at: None };
+        let (_, secret) = self.store.create_api_token(new, clock::now(), &actor()).await.unwrap();
+        self.client.with_token(secret.reveal())
+    }
+
+    /// Runs a statement behind the store's back.
+    pub(crate) async fn sql(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let url = crate::program::url(&self.database.database).replace("sqlite:", "sqlite://");
+        let mut connection = sqlx::AnyConnection::connect(&url).await?;
+        sqlx::query(statement).execute(&mut connection).await.map(drop)
+    }
+
     pub(crate) async fn key(&self, name: &str) -> Made {
         self.store.create_key(new_key(name), clock::now(), &actor()).await.unwrap()
     }
@@ -120,7 +138,7 @@ async fn serve(store: Arc<Store>) -> (Client, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(server::serve(listener, store, async {
+    let task = tokio::spawn(server::serve(listener, store, Retention::default(), async {
         let _ = stopped.await;
     }));
     (client, Running { stop, task })

@@ -7,6 +7,8 @@ mod harness;
 mod postgres;
 mod program;
 
+mod activity; // what keys were used for
+mod api; // keys, gateways, tokens and the rest over HTTP
 mod cli; // the verbs of `flint`, by running it
 mod durability; // what a 2xx is worth when the process is killed
 mod people; // operators, their sessions, and API tokens

@@ -45,11 +45,11 @@ impl List {
             environment: self.environment,
             state: self.status,
             owner: self.owner,
-            due_by: None,
             sort: self.sort,
             descending: self.descending,
             limit: self.limit,
             after: self.cursor,
+            ..Filter::default()
         };
         let page = global.open().await?.list_keys(&filter, now).await?;
         let keys: Vec<KeyView> =

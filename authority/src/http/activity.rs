@@ -1,0 +1,108 @@
+//! Activity: of a key, of an owner, and of all.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::access::Caller;
+use super::error::ApiError;
+use super::extract::Query;
+use crate::clock;
+use crate::store::activity::{Activity, Point, Range, Whose};
+
+/// How far to look back, and how the answer is written.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ActivityQuery {
+    /// `1h`, `24h`, `7d`, `30d` or `90d`; 24 hours where nothing is said.
+    range: Option<String>,
+    /// `json` or `csv`.
+    format: Option<String>,
+    /// Keys of this owner only.
+    owner: Option<String>,
+}
+
+/// Activity over a range. Steps and outcomes with nothing in them are left out.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ActivityView {
+    /// When the first step begins, in Unix seconds.
+    from: i64,
+    /// When the last step ends.
+    to: i64,
+    /// How long a step is, in seconds.
+    step: i64,
+    /// How often each outcome came in the whole range.
+    totals: BTreeMap<String, i64>,
+    /// The sums, in order of time.
+    points: Vec<Point>,
+}
+
+/// What a key was used for.
+#[utoipa::path(get, path = "/v1/keys/{id}/activity",
+    params(("id" = String, Path, description = "The key's id"), ActivityQuery),
+    responses((status = 200, description = "The key's activity", content(
+        (ActivityView = "application/json"), (String = "text/csv")))))]
+pub(super) async fn of_key(
+    State(app): State<App>,
+    _: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ActivityQuery>,
+) -> Result<Response, ApiError> {
+    let key = app.store.key(&id).await?;
+    answer(&app, Whose::Key(key.id), &query).await
+}
+
+/// What keys were used for: all, or those of an owner.
+#[utoipa::path(get, path = "/v1/activity", params(ActivityQuery),
+    responses((status = 200, description = "The activity", content(
+        (ActivityView = "application/json"), (String = "text/csv")))))]
+pub(super) async fn of_all(
+    State(app): State<App>,
+    _: Caller,
+    Query(query): Query<ActivityQuery>,
+) -> Result<Response, ApiError> {
+    let whose = match &query.owner {
+        Some(owner) if owner.contains('\0') => {
+            return Err(ApiError::invalid("The parameter owner has a NUL in it"));
+        }
+        Some(owner) => Whose::Owner(owner.clone()),
+        None => Whose::Everyone,
+    };
+    answer(&app, whose, &query).await
+}
+
+async fn answer(app: &App, whose: Whose, query: &ActivityQuery) -> Result<Response, ApiError> {
+    let range = query.range.as_deref().map_or(Some(Range::default()), Range::parse);
+    let range =
+        range.ok_or_else(|| ApiError::invalid("The parameter range must be 1h, 24h, 7d, 30d or 90d"))?;
+    let as_csv = match query.format.as_deref() {
+        None | Some("json") => false,
+        Some("csv") => true,
+        Some(_) => return Err(ApiError::invalid("The parameter format must be json or csv")),
+    };
+    let activity = app.store.activity(&whose, range, clock::now()).await?;
+    if as_csv {
+        let headers = [
+            (header::CONTENT_TYPE, "text/csv"),
+            (header::CONTENT_DISPOSITION, "attachment; filename=activity.csv"),
+        ];
+        return Ok((headers, to_csv(&activity)).into_response());
+    }
+    let totals = activity.totals().into_iter().collect();
+    let Activity { from, to, step, points } = activity;
+    Ok(Json(ActivityView { from, to, step, totals, points }).into_response())
+}
+
+/// A line a step and outcome.
+pub(crate) fn to_csv(activity: &Activity) -> String {
+    let mut text = String::from("start,outcome,count\n");
+    for point in &activity.points {
+        text.push_str(&format!("{},{},{}\n", clock::to_text(point.start), point.outcome, point.count));
+    }
+    text
+}

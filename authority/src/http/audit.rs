@@ -1,0 +1,84 @@
+//! `GET /v1/audit`: who did what, when, from where, before and after.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::access::Caller;
+use super::error::ApiError;
+use super::extract::Query;
+use crate::store::audit::{AuditFilter, AuditLine, to_csv};
+
+/// Which lines, and how they are written.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// Only what happened to this id.
+    subject: Option<String>,
+    /// Only what was done by this actor.
+    actor: Option<String>,
+    /// Only actions that begin like this, such as `key.`.
+    action: Option<String>,
+    /// From this time on, in Unix seconds.
+    since: Option<i64>,
+    /// How many lines, 1 to 10000; 100 where nothing is said.
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<i64>,
+    /// `json`, `jsonl` or `csv`. The latter two have the next cursor in the header `x-flint-next-cursor`.
+    format: Option<String>,
+}
+
+/// A page of the log, the youngest line first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditPage {
+    lines: Vec<AuditLine>,
+    /// Where the next page begins; `null` on the last one.
+    next_cursor: Option<i64>,
+}
+
+/// Read the audit log.
+#[utoipa::path(get, path = "/v1/audit", params(AuditQuery),
+    responses((status = 200, description = "A page of the log", content((AuditPage = "application/json"),
+        (String = "application/x-ndjson"), (String = "text/csv")))))]
+pub(super) async fn read(
+    State(app): State<App>,
+    _: Caller,
+    Query(query): Query<AuditQuery>,
+) -> Result<Response, ApiError> {
+    let limit = query.limit.unwrap_or(100);
+    if !(1..=10_000).contains(&limit) {
+        return Err(ApiError::invalid("The parameter limit must be 1 to 10000"));
+    }
+    let texts = [&query.subject, &query.actor, &query.action];
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(ApiError::invalid("A parameter has a NUL in it"));
+    }
+    let filter = AuditFilter {
+        subject: query.subject,
+        actor: query.actor,
+        action: query.action,
+        since: query.since,
+        before: query.cursor,
+        limit,
+    };
+    let lines = app.store.audit(&filter).await?;
+    let full = lines.len() == limit as usize;
+    let next_cursor = lines.last().filter(|_| full).map(|line| line.seq);
+    let next = next_cursor.map_or_else(String::new, |seq| seq.to_string());
+    let file = |kind: &'static str, text: String| {
+        ([(header::CONTENT_TYPE, kind)], [("x-flint-next-cursor", next)], text).into_response()
+    };
+    Ok(match query.format.as_deref() {
+        None | Some("json") => Json(AuditPage { lines, next_cursor }).into_response(),
+        Some("csv") => file("text/csv", to_csv(&lines)),
+        Some("jsonl") => {
+            let text = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
+            file("application/x-ndjson", text)
+        }
+        Some(_) => return Err(ApiError::invalid("The parameter format must be json, jsonl or csv")),
+    })
+}

@@ -1,0 +1,99 @@
+//! `POST /v1/keys/import`: keys of elsewhere, by their digests.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::clock;
+use crate::http::App;
+use crate::http::access::Caller;
+use crate::http::error::ApiError;
+use crate::http::extract::{Query, read};
+use crate::model::draft::Mistake;
+use crate::model::import::{BadLine, Format, parse};
+
+/// The largest file, in bytes.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The most lines of one request: they are one transaction.
+const MAX_LINES: usize = 10_000;
+
+/// How to import.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ImportQuery {
+    /// Only say what would happen.
+    #[serde(default)]
+    dry_run: bool,
+    /// Leave out lines whose digest is here already, instead of refusing the file.
+    #[serde(default)]
+    skip_existing: bool,
+}
+
+/// What was imported.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Imported {
+    /// Whether this only says what would happen.
+    dry_run: bool,
+    /// How many keys were, or would be, made.
+    imported: usize,
+    /// How many lines were left out because their digests are here already.
+    skipped: usize,
+    /// The new keys' ids, in the order of the lines.
+    ids: Vec<String>,
+}
+
+/// Import keys by their digests, all or none.
+///
+/// The body is `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
+#[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
+    request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
+    responses((status = 200, description = "What was imported, or would be", body = Imported)))]
+pub(in crate::http) async fn import(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let format = match kind.split(';').next().unwrap_or_default().trim() {
+        "text/csv" => Format::Csv,
+        "application/x-ndjson" | "application/jsonl" => Format::JsonLines,
+        _ => return Err(ApiError::unsupported_import()),
+    };
+    let bytes = read(request.into_body(), MAX_BYTES).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::invalid("The file is not UTF-8"))?;
+    let now = clock::now();
+    let mut parsed = parse(text, format, now);
+    if parsed.good.len() > MAX_LINES {
+        return Err(ApiError::invalid("The file has more than 10000 lines; send it in parts"));
+    }
+    let existing = app.store.find_existing(&parsed.good).await?;
+    let skipped = if query.skip_existing { existing.len() } else { 0 };
+    if query.skip_existing {
+        parsed.good.retain(|line| existing.iter().all(|bad| bad.line != line.number));
+    } else {
+        parsed.bad.extend(existing);
+    }
+    if !parsed.bad.is_empty() {
+        return Err(ApiError::invalid_fields(name_lines(parsed.bad)));
+    }
+    let count = parsed.good.len();
+    let ids = if query.dry_run || count == 0 {
+        Vec::new()
+    } else {
+        app.store.import_keys(&parsed.good, now, &caller.actor).await?
+    };
+    let answer = Imported { dry_run: query.dry_run, imported: count, skipped, ids };
+    Ok((StatusCode::OK, Json(answer)).into_response())
+}
+
+/// Every mistake with its line: `line 7: sha256`.
+fn name_lines(bad: Vec<BadLine>) -> Vec<Mistake> {
+    let mut bad = bad;
+    bad.sort_by_key(|line| line.line);
+    let name = |line: u64, one: Mistake| Mistake { field: format!("line {line}: {}", one.field), ..one };
+    bad.into_iter().flat_map(|line| line.mistakes.into_iter().map(move |one| name(line.line, one))).collect()
+}

@@ -1,0 +1,132 @@
+//! What happens to a key in its life: rotation, revocation, and how far that has come.
+
+use axum::extract::{Path, State};
+use axum::http::{Extensions, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{KeyWithSecret, SMALL};
+use crate::clock;
+use crate::http::App;
+use crate::http::access::{Caller, address};
+use crate::http::error::ApiError;
+use crate::http::extract::{JsonBody, OptionalBody};
+use crate::http::gateways::ProcessView;
+use crate::model::DEFAULT_OVERLAP;
+use crate::model::view::KeyView;
+
+/// How to rotate.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct RotateKey {
+    /// How long the old key goes on, in seconds, never past its own end: 0 to 2592000; a day where nothing is said.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    overlap_seconds: Option<i64>,
+}
+
+/// The new key with its secret, and the key that it takes over from.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct RotatedKey {
+    #[serde(flatten)]
+    new: KeyWithSecret,
+    /// The key that goes.
+    previous: KeyView,
+}
+
+/// Why a key is revoked.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct RevokeKey {
+    /// For whoever reads the audit log; at most 200 characters.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    reason: Option<String>,
+}
+
+/// A key that should not be known to whoever found it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct LeakedKey {
+    /// The whole key.
+    #[schema(max_length = 300)]
+    key: String,
+}
+
+/// What became of a leaked key. Whoever found it is told no more of it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct LeakedAnswer {
+    /// The key's public id.
+    id: String,
+    /// Since when it is revoked.
+    revoked_at: Option<i64>,
+}
+
+/// How far the latest change of a key has come.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct PropagationView {
+    /// How many gateway processes act on it.
+    applied: usize,
+    /// How many there are, silent ones included.
+    of: usize,
+    /// All of them, those that lag first.
+    processes: Vec<ProcessView>,
+}
+
+/// Make a key that takes over from this one.
+#[utoipa::path(post, path = "/v1/keys/{id}/rotate", params(("id" = String, Path, description = "The key's id")),
+    request_body = RotateKey, responses((status = 201, description = "Both keys", body = RotatedKey)))]
+pub(in crate::http) async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OptionalBody(body): OptionalBody<RotateKey, SMALL>,
+) -> Result<Response, ApiError> {
+    let now = clock::now();
+    let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
+    let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
+    let previous = KeyView::new(rotated.old, None, now);
+    let answer = RotatedKey { new: KeyWithSecret::new(rotated.new, now), previous };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// End a key for good.
+#[utoipa::path(post, path = "/v1/keys/{id}/revoke", params(("id" = String, Path, description = "The key's id")),
+    request_body = RevokeKey, responses((status = 200, description = "The key as it is now", body = KeyView)))]
+pub(in crate::http) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OptionalBody(body): OptionalBody<RevokeKey, SMALL>,
+) -> Result<Json<KeyView>, ApiError> {
+    let now = clock::now();
+    let key = app.store.revoke_key(&id, body.reason, now, &caller.actor).await?;
+    Ok(Json(KeyView::new(key, None, now)))
+}
+
+/// End a leaked key. Whoever holds a key may do this; nothing else is asked for.
+#[utoipa::path(post, path = "/v1/keys/revoke-leaked", request_body = LeakedKey,
+    responses((status = 200, description = "The key is revoked", body = LeakedAnswer)))]
+pub(in crate::http) async fn revoke_leaked(
+    State(app): State<App>,
+    extensions: Extensions,
+    JsonBody(body): JsonBody<LeakedKey, SMALL>,
+) -> Result<Json<LeakedAnswer>, ApiError> {
+    let key = app.store.revoke_leaked(body.key.trim(), address(&extensions), clock::now()).await?;
+    Ok(Json(LeakedAnswer { id: key.id, revoked_at: key.revoked_at }))
+}
+
+/// Which gateways act on the latest change of a key.
+#[utoipa::path(get, path = "/v1/keys/{id}/propagation", params(("id" = String, Path, description = "The key's id")),
+    responses((status = 200, description = "How far the change has come", body = PropagationView)))]
+pub(in crate::http) async fn propagation(
+    State(app): State<App>,
+    _: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<PropagationView>, ApiError> {
+    app.flush().await?;
+    let told = app.store.propagation_of_key(&id, clock::now()).await?;
+    let processes = told.followers.iter().map(|one| ProcessView::new(one, told.change)).collect();
+    Ok(Json(PropagationView { applied: told.applied, of: told.of, processes }))
+}

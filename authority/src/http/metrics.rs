@@ -1,0 +1,54 @@
+//! `/metrics`: what a Prometheus should watch. Numbers only: nothing here names a key, an owner or a person.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::App;
+use super::error::ApiError;
+use crate::clock;
+use crate::store::propagation::Standing;
+
+/// Numbers for Prometheus.
+#[utoipa::path(get, path = "/metrics",
+    responses((status = 200, description = "The Prometheus text format", body = String, content_type = "text/plain")))]
+pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
+    let now = clock::now();
+    let counts = app.store.key_counts(now).await?;
+    let change = app.store.latest_change().await?;
+    let told = app.store.propagation(change, now).await?;
+    let mut text = String::new();
+    gauge(&mut text, "flint_keys", "Keys by state");
+    for (state, count) in &counts.by_state {
+        line(&mut text, &format!("flint_keys{{status=\"{}\"}}", state.as_str()), *count);
+    }
+    gauge(&mut text, "flint_keys_rotation_due", "Keys that should have been rotated by now");
+    line(&mut text, "flint_keys_rotation_due", counts.due);
+    gauge(&mut text, "flint_keys_expiring_soon", "Active keys that expire within seven days");
+    line(&mut text, "flint_keys_expiring_soon", counts.expiring);
+    gauge(&mut text, "flint_latest_change", "The number of the latest change of any key");
+    line(&mut text, "flint_latest_change", change);
+    gauge(&mut text, "flint_gateway_processes", "Gateway processes by how they stand to the latest change");
+    for (standing, word) in
+        [(Standing::Applied, "applied"), (Standing::Pending, "pending"), (Standing::Silent, "silent")]
+    {
+        let count = told.followers.iter().filter(|one| one.standing == standing).count();
+        line(&mut text, &format!("flint_gateway_processes{{standing=\"{word}\"}}"), count as i64);
+    }
+    gauge(&mut text, "flint_held_calls", "Calls of gateways that wait for changes");
+    line(&mut text, "flint_held_calls", app.store.held_calls() as i64);
+    gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored and not yet added up");
+    line(&mut text, "flint_usage_reports_pending", app.store.pending_reports().await?);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+fn gauge(text: &mut String, name: &str, help: &str) {
+    // Writing to a `String` does not fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+fn line(text: &mut String, series: &str, value: i64) {
+    let _ = writeln!(text, "{series} {value}");
+}

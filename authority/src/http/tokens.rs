@@ -1,0 +1,88 @@
+//! `/v1/api-tokens`: what automation shows.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::access::Caller;
+use super::error::ApiError;
+use super::extract::{JsonBody, present};
+use super::keys::SMALL;
+use crate::clock;
+use crate::model::DEFAULT_LIFETIME;
+use crate::store::api_tokens::{ApiToken, NewApiToken};
+
+/// What a new token shall be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateToken {
+    /// What people will call it.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// Grants, such as `keys:read` or `keys:*`; none that the caller lacks.
+    permissions: Vec<String>,
+    /// The first second in which it is no longer good; left out is in 90 days, `null` is never.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<i64>)]
+    expires_at: Option<Option<i64>>,
+}
+
+/// A new token with its secret, which is in no other answer ever.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenWithSecret {
+    #[serde(flatten)]
+    token: ApiToken,
+    /// The secret itself.
+    #[serde(rename = "token")]
+    secret: String,
+}
+
+/// All tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenList {
+    api_tokens: Vec<ApiToken>,
+}
+
+/// List API tokens.
+#[utoipa::path(get, path = "/v1/api-tokens",
+    responses((status = 200, description = "All tokens, the youngest first", body = TokenList)))]
+pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Json<TokenList>, ApiError> {
+    Ok(Json(TokenList { api_tokens: app.store.api_tokens().await? }))
+}
+
+/// Make an API token.
+#[utoipa::path(post, path = "/v1/api-tokens", request_body = CreateToken,
+    responses((status = 201, description = "The token, with its secret", body = TokenWithSecret)))]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(body): JsonBody<CreateToken, SMALL>,
+) -> Result<Response, ApiError> {
+    // Nobody hands on what they do not have.
+    if let Some(more) = body.permissions.iter().find(|grant| !caller.token.may(grant)) {
+        if flint_auth::permission::is_grant(more) {
+            return Err(ApiError::forbidden(more));
+        }
+    }
+    let now = clock::now();
+    let expires_at = body.expires_at.unwrap_or(Some(now + DEFAULT_LIFETIME));
+    let new = NewApiToken { name: body.name, permissions: body.permissions, expires_at };
+    let (token, secret) = app.store.create_api_token(new, now, &caller.actor).await?;
+    let answer = TokenWithSecret { token, secret: secret.reveal().into() };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// End an API token for good.
+#[utoipa::path(post, path = "/v1/api-tokens/{id}/revoke",
+    params(("id" = String, Path, description = "The token's id")),
+    responses((status = 200, description = "The token as it is now", body = ApiToken)))]
+pub(super) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ApiToken>, ApiError> {
+    Ok(Json(app.store.revoke_api_token(&id, clock::now(), &caller.actor).await?))
+}

@@ -1,0 +1,88 @@
+use super::*;
+
+const NOW: i64 = 1_790_000_000;
+/// The SHA-256 of `abc` (FIPS 180-4).
+const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const BASE64: &str = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+
+fn bad(parsed: &Parsed) -> Vec<(u64, &str)> {
+    let of = |line: &BadLine| line.mistakes.iter().map(|one| one.field.clone()).collect::<Vec<_>>().join(" ");
+    parsed.bad.iter().map(|line| (line.line, &*of(line).leak())).collect()
+}
+
+#[test]
+fn a_digest_is_read_however_it_is_written() {
+    let expected = Some(Digest::of(b"abc"));
+    for text in [HEX, &HEX.to_uppercase(), BASE64, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0"] {
+        assert_eq!(parse_digest(text), expected, "{text}");
+    }
+    assert_eq!(parse_digest("ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0="), expected);
+    for text in ["", "abc", &HEX[1..], &format!("{HEX}00"), "flint_live_abc123xyz789", "ungWv48Bz+pBQUDeXa4="]
+    {
+        assert_eq!(parse_digest(text), None, "{text}");
+    }
+}
+
+#[test]
+fn csv_and_json_lines_say_the_same() {
+    let csv = format!(
+        "sha256,name,environment,permissions,owner,allowed_cidrs,expires_at\n\
+         {HEX},\"CI, main\",live,documents:read documents:write,org_7,::1 10.0.0.0/8,2027-01-15T08:00:00Z\n"
+    );
+    let json = format!(
+        "{{\"sha256\": \"{BASE64}\", \"name\": \"CI, main\", \"environment\": \"live\", \
+         \"permissions\": [\"documents:read\", \"documents:write\"], \"owner\": \"org_7\", \
+         \"allowed_cidrs\": \"::1 10.0.0.0/8\", \"expires_at\": 1800000000}}\n"
+    );
+    let (csv, json) = (parse(&csv, Format::Csv, NOW), parse(&json, Format::JsonLines, NOW));
+    assert!(csv.bad.is_empty() && json.bad.is_empty(), "{csv:?} {json:?}");
+    assert_eq!((&csv.good[0].draft, csv.good[0].digest), (&json.good[0].draft, json.good[0].digest));
+    assert_eq!((csv.good[0].number, json.good[0].number), (2, 1));
+    assert_eq!(csv.good[0].draft.expires_at, Some(1_800_000_000));
+}
+
+#[test]
+fn what_is_left_out_is_neither_an_end_nor_a_permission() {
+    let parsed = parse(&format!("sha256,name,environment,owner\n{HEX},CI,test,\n"), Format::Csv, NOW);
+    let draft = &parsed.good[0].draft;
+    assert_eq!((draft.expires_at, draft.owner.as_deref(), draft.permissions.len()), (None, None, 0));
+}
+
+#[test]
+fn every_bad_line_is_named_with_every_mistake() {
+    let other = Digest::of(b"d").to_hex();
+    let text = format!(
+        "sha256,name,environment\n{HEX},a,live\nnonsense,,prod\n{BASE64},b,live\n{other},c\n\n{other},d,test\n"
+    );
+    let parsed = parse(&text, Format::Csv, NOW);
+    assert_eq!(bad(&parsed), [(3, "sha256 environment name"), (4, "sha256"), (5, "line")]);
+    assert_eq!(parsed.good.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 7]);
+    assert!(parsed.bad[1].mistakes[0].message.contains("line 2"));
+}
+
+#[test]
+fn bad_json_lines_are_named_too() {
+    let text = format!(
+        "{{\"sha256\": 7, \"name\": \"a\", \"environment\": \"live\"}}\n[]\n\nnonsense\n\
+         {{\"name\": \"a\", \"environment\": \"live\"}}\n\
+         {{\"sha256\": \"{HEX}\", \"name\": \"a\", \"environment\": \"live\", \"secret\": \"x\"}}\n"
+    );
+    let parsed = parse(&text, Format::JsonLines, NOW);
+    assert_eq!(bad(&parsed), [(1, "sha256"), (2, "line"), (4, "line"), (5, "sha256"), (6, "line")]);
+}
+
+#[test]
+fn wrong_headings_are_one_mistake() {
+    for text in ["", "digest,name,environment\n", "sha256,name\nx,y\n", "sha256,name,environment,secret\n"] {
+        assert_eq!(bad(&parse(text, Format::Csv, NOW)), [(1, "headings")], "{text}");
+    }
+}
+
+#[test]
+fn no_message_repeats_what_was_sent() {
+    let text =
+        "sha256,name,environment\nflint_live_abc123xyz789,flint_live_abc123xyz789,flint_live_abc123xyz789\n";
+    let parsed = parse(text, Format::Csv, NOW);
+    assert_eq!(parsed.bad.len(), 1);
+    assert!(!format!("{:?}", parsed.bad).contains("abc123"));
+}

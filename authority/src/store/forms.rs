@@ -1,0 +1,37 @@
+//! What the dashboard's forms need of the database: that one is sent once, and how old a sign-in is.
+
+use flint_auth::key::Digest;
+
+use super::{Store, StoreError};
+
+/// How long a sent form is remembered, in seconds: longer than any session lasts.
+const REMEMBERED: i64 = 2 * 86_400;
+
+impl Store {
+    /// Notes that a form was sent. `false`: it was sent before, by a reload, a double click, or through another server.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn spend_form(&self, token: &str, operator_id: &str, now: i64) -> Result<bool, StoreError> {
+        // With the operator in it, nobody can spend another's.
+        let digest = Digest::of(format!("{operator_id}\n{token}").as_bytes()).as_bytes().to_vec();
+        let mut write = self.write().await?;
+        let sql = "DELETE FROM spent_form WHERE spent_at <= $1";
+        sqlx::query(sql).bind(now - REMEMBERED).execute(&mut *write.tx).await?;
+        let sql = "INSERT INTO spent_form (digest, spent_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let done = sqlx::query(sql).bind(digest).bind(now).execute(&mut *write.tx).await?;
+        write.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// When the session of a cookie began, which is when its operator last gave a password. `None`: there is no such
+    /// session.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn session_began(&self, cookie: &str) -> Result<Option<i64>, StoreError> {
+        let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
+        let sql = "SELECT created_at FROM session WHERE digest = $1";
+        Ok(sqlx::query_scalar(sql).bind(digest).fetch_optional(&self.pool).await?)
+    }
+}

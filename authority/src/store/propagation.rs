@@ -1,0 +1,122 @@
+//! Which gateways already act on a change: "refused by 4 of 4".
+
+use super::gateways::{Gateway, Process};
+use super::{Store, StoreError};
+
+/// A process that was not heard of for this long, in seconds, is silent: twice the longest time that a call is held.
+pub const SILENT_AFTER: i64 = 120;
+/// A process that was not heard of for this long, in seconds, is taken for gone.
+pub const GONE_AFTER: i64 = 86_400;
+
+/// How one process stands to a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// All of its workers act on it.
+    Applied,
+    /// It is heard of and has not said so yet.
+    Pending,
+    /// It has not been heard of for a while, and had not said so before: it may be gone, or cut off and still serving
+    /// what it knew.
+    Silent,
+}
+
+/// One process and how it stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Follower {
+    /// The gateway's name.
+    pub gateway: String,
+    /// The process, and when it was heard of.
+    pub process: Process,
+    /// How it stands to the change.
+    pub standing: Standing,
+}
+
+/// How far a change has come.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Propagation {
+    /// The number of the change.
+    pub change: i64,
+    /// How many processes act on it.
+    pub applied: usize,
+    /// How many there are, silent ones included.
+    pub of: usize,
+    /// All of them, those that lag first.
+    pub followers: Vec<Follower>,
+}
+
+impl Store {
+    /// How far the latest change of a key has come.
+    ///
+    /// # Errors
+    /// Where there is no such key.
+    pub async fn propagation_of_key(&self, id: &str, now: i64) -> Result<Propagation, StoreError> {
+        let sql = "SELECT change_seq FROM api_key WHERE id = $1";
+        let change: Option<i64> =
+            sqlx::query_scalar(sql).bind(id.to_owned()).fetch_optional(&self.pool).await?;
+        self.propagation(change.ok_or(StoreError::NotFound("key"))?, now).await
+    }
+
+    /// How far a change has come.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn propagation(&self, change: i64, now: i64) -> Result<Propagation, StoreError> {
+        let (gateways, processes) = (self.gateways().await?, self.processes(now - GONE_AFTER).await?);
+        Ok(judge(change, &gateways, processes, now))
+    }
+}
+
+/// Pure: how each process stands to a change.
+fn judge(change: i64, gateways: &[Gateway], processes: Vec<Process>, now: i64) -> Propagation {
+    let mut followers: Vec<_> = processes
+        .into_iter()
+        .filter_map(|process| {
+            let gateway = gateways.iter().find(|gateway| gateway.id == process.gateway_id)?;
+            let standing = if process.applied_seq >= change {
+                Standing::Applied
+            } else if now - process.seen_at > SILENT_AFTER {
+                Standing::Silent
+            } else {
+                Standing::Pending
+            };
+            Some(Follower { gateway: gateway.name.clone(), process, standing })
+        })
+        .collect();
+    // A process that applied the change and fell silent long ago has most likely been replaced.
+    followers.retain(|one| one.standing != Standing::Applied || now - one.process.seen_at <= SILENT_AFTER);
+    followers.sort_by_key(|one| (one.standing == Standing::Applied, one.gateway.clone()));
+    let applied = followers.iter().filter(|one| one.standing == Standing::Applied).count();
+    Propagation { change, applied, of: followers.len(), followers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lags_is_told_from_who_is_silent_and_who_is_gone() {
+        let gateway = Gateway {
+            id: "g".into(),
+            name: "edge".into(),
+            created_at: 0,
+            created_by: String::new(),
+            revoked_at: None,
+        };
+        let process = |id: &str, applied_seq, seen_at| Process {
+            gateway_id: "g".into(),
+            process_id: id.into(),
+            applied_seq,
+            applied_at: seen_at,
+            first_seen: 0,
+            seen_at,
+        };
+        let processes =
+            vec![process("a", 7, 990), process("b", 6, 990), process("c", 6, 100), process("d", 7, 100)];
+        let told = judge(7, &[gateway], processes, 1_000);
+        let standings: Vec<_> =
+            told.followers.iter().map(|one| (one.process.process_id.as_str(), one.standing)).collect();
+        let expected = [("b", Standing::Pending), ("c", Standing::Silent), ("a", Standing::Applied)];
+        assert_eq!((told.applied, told.of, standings.as_slice()), (1, 3, expected.as_slice()));
+    }
+}

@@ -1,0 +1,191 @@
+//! Backups, and what has to happen after one was restored.
+//!
+//! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and every gateway takes the
+//!    whole table anew: change numbers of the lost time are given again to other changes.
+//! 2. Whatever the journal says was revoked is revoked.
+//! 3. A revocation that the journal lacks is added to it.
+
+use std::path::Path;
+
+use flint_auth::key::Digest;
+use sqlx::FromRow;
+
+use super::journal::Entry;
+use super::{Actor, Store, StoreError, create_private, new_epoch};
+use crate::config::Database;
+
+/// What was set right.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Recovered {
+    /// Keys that the database took for good and the journal knew to be revoked.
+    pub replayed: Vec<Entry>,
+    /// How many revocations the journal lacked.
+    pub journalled: usize,
+    /// Whether the database has a new epoch.
+    pub new_epoch: bool,
+}
+
+#[derive(FromRow)]
+struct Revoked {
+    digest: Vec<u8>,
+    id: String,
+    revoked_at: i64,
+    revoke_reason: Option<String>,
+}
+
+impl Store {
+    /// Writes a copy of the database to a file, as it is at one moment, while others go on using it.
+    ///
+    /// # Errors
+    /// Where the database is not a file of its own, or the copy exists already or cannot be written.
+    pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        if self.database.path().is_none() {
+            return Err(StoreError::Exists("PostgreSQL has tools of its own for this: see pg_dump"));
+        }
+        if to.exists() {
+            return Err(StoreError::Exists("there is a file of that name already"));
+        }
+        let failed = |error| StoreError::File(to.display().to_string(), error);
+        create_private(to).map_err(failed)?;
+        sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&self.pool).await?;
+        std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(failed)
+    }
+
+    /// Brings database and journal into step. With `restored`, or where the journal knows better than the database,
+    /// the database gets a new epoch.
+    ///
+    /// # Errors
+    /// Where database or journal fail.
+    pub async fn recover(&mut self, restored: bool, now: i64) -> Result<Recovered, StoreError> {
+        let mut recovered = Recovered::default();
+        let known = match &self.journal {
+            Some(journal) => journal.read()?,
+            None => std::collections::HashMap::new(),
+        };
+        for (digest, entry) in &known {
+            if self.replay(digest, entry, now).await? {
+                recovered.replayed.push(entry.clone());
+            }
+        }
+        recovered.replayed.sort_by(|one, other| one.id.cmp(&other.id));
+        if let Some(journal) = &self.journal {
+            let missing = self.revoked_keys().await?;
+            let missing: Vec<Entry> = missing
+                .into_iter()
+                .filter(|entry| {
+                    Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.contains_key(&digest))
+                })
+                .collect();
+            if !missing.is_empty() {
+                journal.append(&missing).await?;
+            }
+            recovered.journalled = missing.len();
+        }
+        if restored || !recovered.replayed.is_empty() {
+            self.begin_epoch().await?;
+            recovered.new_epoch = true;
+        }
+        Ok(recovered)
+    }
+
+    /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
+    async fn replay(&self, digest: &Digest, entry: &Entry, now: i64) -> Result<bool, StoreError> {
+        let before = match self.key_by_digest(digest).await {
+            Ok(key) if key.revoked_at.is_none_or(|time| time > entry.revoked_at) => key,
+            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Some(after) = before.revoke(now, entry.reason.clone()) else {
+            return Ok(false);
+        };
+        let after = crate::model::Key { revoked_at: Some(entry.revoked_at), ..after };
+        let mut write = self.write().await?;
+        write.replace_key(&before, &after, "key.revoke_from_journal", now, &Actor::system()).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    async fn revoked_keys(&self) -> Result<Vec<Entry>, StoreError> {
+        let sql = "SELECT digest, id, revoked_at, revoke_reason FROM api_key WHERE revoked_at IS NOT NULL";
+        let rows: Vec<Revoked> = sqlx::query_as(sql).fetch_all(&self.pool).await?;
+        let entry = |row: Revoked| Entry {
+            sha256: hex::encode(row.digest),
+            id: row.id,
+            revoked_at: row.revoked_at,
+            reason: row.revoke_reason,
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    async fn begin_epoch(&mut self) -> Result<(), StoreError> {
+        let epoch = new_epoch()?;
+        let mut write = self.write().await?;
+        let sql = "UPDATE feed SET epoch = $1 WHERE one = 1";
+        sqlx::query(sql).bind(epoch.clone()).execute(&mut *write.tx).await?;
+        // What processes had applied was of the other epoch.
+        sqlx::query("DELETE FROM gateway_process").execute(&mut *write.tx).await?;
+        write.commit().await?;
+        self.epoch = epoch;
+        Ok(())
+    }
+}
+
+/// Puts a backup in the place of a database file, or of none, and sets right what has to be. The file that was there is
+/// kept beside it; its new name is told.
+///
+/// # Errors
+/// Where the database is in use or is no file, or the backup is not one.
+pub async fn restore(
+    database: &Database,
+    backup: &Path,
+    now: i64,
+) -> Result<(Recovered, Option<std::path::PathBuf>), StoreError> {
+    let Some(path) = database.path() else {
+        return Err(StoreError::Exists(
+            "PostgreSQL has tools of its own for this: restore with them, then run this without a file",
+        ));
+    };
+    let failed = |error| StoreError::File(backup.display().to_string(), error);
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        std::path::PathBuf::from(name)
+    };
+    if path.exists() {
+        refuse_if_used(database).await?;
+    }
+    let fresh = beside(".restoring");
+    let _ = std::fs::remove_file(&fresh);
+    create_private(&fresh).map_err(failed)?;
+    std::fs::copy(backup, &fresh).map_err(failed)?;
+    let journal = super::journal::Journal::beside(path);
+    let mut store = Store::open_with(&Database::Sqlite(fresh.clone()), Some(journal)).await?;
+    let recovered = store.recover(true, now).await?;
+    store.close().await;
+    let kept = path.exists().then(|| beside(&format!(".before-{now}")));
+    if let Some(kept) = &kept {
+        std::fs::rename(path, kept).map_err(failed)?;
+    }
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(suffix));
+    }
+    std::fs::rename(&fresh, path).map_err(failed)?;
+    Ok((recovered, kept))
+}
+
+/// An exclusive lock on a file with a write-ahead log is given only where nobody else has it open.
+async fn refuse_if_used(database: &Database) -> Result<(), StoreError> {
+    use sqlx::Connection as _;
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect_with(&super::connect_options(database)?).await?;
+    for statement in ["PRAGMA busy_timeout = 500", "PRAGMA locking_mode = EXCLUSIVE"] {
+        sqlx::query(statement).execute(&mut connection).await?;
+    }
+    let locked = sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await;
+    if locked.is_err() {
+        return Err(StoreError::Exists("the database is in use; stop `flint serve` first"));
+    }
+    sqlx::query("COMMIT").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
