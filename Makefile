@@ -48,6 +48,8 @@ lint: need-cargo need-cc ## Check format, lints on both targets, and the reposit
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 # What only the wasm build sees is invisible to the native run.
 	$(CARGO) clippy --locked --package flint-auth --package flint-abi --target wasm32-wasip1 -- -D warnings
+# The fuzz targets are a workspace of their own; their lock file has to follow the filter's dependencies.
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	$(PYTHON) tools/check-repository
 
 fmt: need-cargo ## Format the code

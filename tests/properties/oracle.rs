@@ -240,7 +240,8 @@ fn token<'a>(lines: &[&'a [u8]]) -> Result<&'a [u8], Outcome> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         let lower = line.to_ascii_lowercase();
         let later = lower.split(|byte| *byte == b',').skip(1).any(|part| {
-            let part = part.trim_ascii();
+            let start = part.iter().position(|byte| !is_space(byte)).unwrap_or(part.len());
+            let part = part.get(start..).unwrap_or_default();
             part.strip_prefix(b"bearer").is_some_and(|rest| rest.first().is_none_or(|next| !is_scheme(next)))
         });
         let nameless = scheme.is_empty() && !line.is_empty();

@@ -6,12 +6,17 @@ use std::collections::HashMap;
 use flint_auth::table::Fault;
 use flint_auth::table::store::{If, Key, Store};
 
+/// A value and its compare-and-swap number.
+type Value = (Vec<u8>, u32);
+/// What happens, after how many reads and writes.
+type Interruption = (usize, Box<dyn FnOnce()>);
+
 #[derive(Default)]
 pub(crate) struct Memory {
-    values: RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: RefCell<HashMap<Vec<u8>, Value>>,
     next: Cell<u32>,
     writes_left: Cell<Option<usize>>,
-    interruption: RefCell<Option<(usize, Box<dyn FnOnce()>)>>,
+    interruption: RefCell<Option<Interruption>>,
 }
 
 /// The same, read by a test: nothing happens at that.
@@ -50,7 +55,7 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+    fn get(&self, key: &Key) -> Result<Option<Value>, Fault> {
         self.step();
         Ok(self.values.borrow().get(key.as_bytes()).cloned())
     }
@@ -79,7 +84,7 @@ impl Store for Memory {
 }
 
 impl Store for Quiet<'_> {
-    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+    fn get(&self, key: &Key) -> Result<Option<Value>, Fault> {
         Ok(self.0.values.borrow().get(key.as_bytes()).cloned())
     }
 
