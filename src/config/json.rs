@@ -23,7 +23,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Json, String> {
     if bytes.trim_ascii().is_empty() {
         return Err("is empty: it must be a JSON object with \"authority\" or \"keys\"".to_owned());
     }
-    serde_json::from_slice(bytes).map_err(|error| format!("is not valid JSON: {error}"))
+    serde_json::from_slice(bytes).map_err(|error| {
+        // Envoy hands a `google.protobuf.Struct` over in binary, where its documentation promises JSON.
+        let hint = if bytes.trim_ascii_start().starts_with(b"{") {
+            ""
+        } else {
+            " (give it to Envoy as a google.protobuf.StringValue; a Struct arrives in binary)"
+        };
+        format!("is not valid JSON: {error}{hint}")
+    })
 }
 
 impl<'de> Deserialize<'de> for Json {

@@ -93,6 +93,9 @@ fn what_is_not_a_json_object_is_told_by_line_and_column() {
             "{mistakes:?}"
         );
     }
+    // The Struct {"realm": "flint"} as Envoy hands it over.
+    let binary = Config::parse(b"\x0a\x10\x0a\x05realm\x12\x07\x1a\x05flint").unwrap_err().to_string();
+    assert!(binary.contains("google.protobuf.StringValue"), "{binary}");
     assert!(Config::parse(b"{\"realm\":\"\xff\"}").unwrap_err().to_string().contains("is not valid JSON"));
 }
 
