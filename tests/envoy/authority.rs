@@ -111,6 +111,11 @@ impl Authority {
         self.change(|state| state.feed.remove(digests))
     }
 
+    /// Waits until a gateway has acknowledged all there is.
+    pub(crate) fn synced(&self) {
+        self.publish([] as [Value; 0]);
+    }
+
     /// Waits until a gateway's call says, by its cursor, that it has applied this position.
     pub(crate) fn acknowledged(&self, position: &str) {
         eventually("a gateway acknowledges the change", Duration::from_secs(10), || {

@@ -202,13 +202,13 @@ fn a_held_key_whose_new_entry_is_bad_is_refused() {
 #[test]
 fn unknown_fields_are_ignored_and_null_is_as_absent() {
     let scene = Scene::start(1, configuration(json!({})));
-    scene.authority.polled_again(1);
+    scene.authority.synced();
     let mut key = Key::live("modern").may(&["*"]).with("colour", "green").with("nested", json!({"a": [1]}));
     for field in ["owner", "not_before", "expires_at", "revoked_at", "allowed_cidrs"] {
         key = key.with(field, Value::Null);
     }
     let page = json!({
-        "cursor": "c", "more": false, "keys": [key.entry], "region": "eu", "hints": {"x": 1},
+        "cursor": "db1-0", "more": false, "keys": [key.entry], "region": "eu", "hints": {"x": 1},
     });
     scene.authority.next_polls([Reply::Page(page)]);
     eventually("the page takes effect", Duration::from_secs(5), || status(&scene, &key) == 200);

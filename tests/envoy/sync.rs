@@ -135,7 +135,7 @@ fn within_a_page_the_last_word_on_a_digest_counts() {
         "keys": [twice.entry, twice.clone().may(&["*"]).entry, removed.entry],
         "removed": [removed.digest()],
     });
-    scene.authority.polled_again(1);
+    scene.authority.synced();
     scene.authority.next_polls([Reply::Page(page)]);
     let mut connection = Connection::open(scene.gateway.address());
     eventually("the page takes effect", Duration::from_secs(5), || {
@@ -147,7 +147,7 @@ fn within_a_page_the_last_word_on_a_digest_counts() {
 #[test]
 fn a_cursor_is_opaque() {
     let scene = Scene::start(1, configuration(json!({})));
-    scene.authority.polled_again(1);
+    scene.authority.synced();
     for cursor in ["a b&c=d/e?f#g%h+i", "ключ", "\"\\", "", "-._~", &"x".repeat(500)] {
         scene.authority.next_polls([Reply::Page(json!({"cursor": cursor, "more": true}))]);
         eventually("it comes back as it was", Duration::from_secs(5), || {
