@@ -4,20 +4,24 @@
 //! No secret is ever taken from the arguments: they are seen by everyone on the machine.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the request or the command line is wrong; 3 there is no such thing; 4 refused by the
-//! state that the thing is in.
+//! state that the thing is in; 10 `keys due` found some.
 
+mod audit;
+mod backup;
+mod doctor;
 mod duration;
 mod gateways;
 mod keys;
 mod operators;
 mod output;
+mod permissions;
 mod serve;
 mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Database;
 use crate::store::journal::Journal;
@@ -64,6 +68,28 @@ enum Command {
     /// Add and shut out the people who sign in to the dashboard
     #[command(subcommand)]
     Operators(operators::Operators),
+    /// Choose the permissions that the dashboard offers
+    #[command(subcommand)]
+    Permissions(permissions::Permissions),
+    Audit(audit::Audit),
+    Doctor(doctor::Doctor),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    /// Print the description of the HTTP API (OpenAPI 3.1)
+    Openapi,
+    /// Print a script that completes this command line in a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// An end with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Exit {
+    code: u8,
+    message: String,
 }
 
 /// Runs the command line of this process.
@@ -88,10 +114,25 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Gateways(gateways) => gateways.run(&cli.global).await,
         Command::Tokens(tokens) => tokens.run(&cli.global).await,
         Command::Operators(operators) => operators.run(&cli.global).await,
+        Command::Permissions(permissions) => permissions.run(&cli.global).await,
+        Command::Audit(audit) => audit.run(&cli.global).await,
+        Command::Doctor(doctor) => doctor.run(&cli.global).await,
+        Command::Backup(backup) => backup.run(&cli.global).await,
+        Command::Restore(restore) => restore.run(&cli.global).await,
+        Command::Openapi => output::json(&crate::http::openapi::document()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flint", &mut script);
+            output::print(&String::from_utf8_lossy(&script))
+        }
     }
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
+    if let Some(exit) = error.downcast_ref::<Exit>() {
+        eprintln!("{}", exit.message);
+        return ExitCode::from(exit.code);
+    }
     let store_error = error.downcast_ref::<StoreError>();
     if let Some(StoreError::Invalid(mistakes)) = store_error {
         for mistake in mistakes {
@@ -112,9 +153,13 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 impl Global {
     async fn open(&self) -> Result<Store, StoreError> {
-        match &self.journal {
-            Some(path) => Store::open_with(&self.database, Some(Journal::at(path.clone()))).await,
+        match self.journal() {
+            Some(journal) => Store::open_with(&self.database, Some(journal)).await,
             None => Store::open(&self.database).await,
         }
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        self.journal.clone().map(Journal::at)
     }
 }

@@ -12,6 +12,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod catalogue;
 pub mod counts;
+pub mod examination;
 pub mod feed;
 pub mod forms;
 pub mod gateways;

@@ -1,7 +1,5 @@
 //! `flint operators …`
 
-use std::io::Read as _;
-
 use serde_json::json;
 
 use super::{Global, output};
@@ -71,7 +69,7 @@ impl Operators {
                 output::print(&output::table(["name", "created", "disabled"], &rows))
             }
             Self::SetPassword { name, stdin } => {
-                let chosen = stdin.then(read_line).transpose()?;
+                let chosen = stdin.then(output::read_line).transpose()?;
                 let made = store.set_password(&name, chosen, now, &actor).await?;
                 let shown = made.as_ref().map(|password| password.reveal());
                 if global.json {
@@ -91,11 +89,4 @@ impl Operators {
             }
         }
     }
-}
-
-/// One line of standard input, without its end.
-fn read_line() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().take(64 * 1024).read_to_string(&mut text)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

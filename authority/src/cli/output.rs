@@ -1,11 +1,12 @@
 //! What the commands print: tables and lists for people, JSON for programs.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 
 use serde::Serialize;
 
 use crate::clock;
 use crate::model::view::KeyView;
+use crate::store::propagation::{Propagation, Standing};
 
 /// Prints a value as JSON. A reader that has gone away is no error.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
@@ -20,6 +21,27 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// One line of standard input, without its end: how secrets come in.
+pub(super) fn read_line() -> anyhow::Result<String> {
+    let mut text = String::new();
+    io::stdin().take(64 * 1024).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// How far a change has come, and who lags.
+pub(super) fn propagation(told: &Propagation) -> String {
+    let mut text = format!("{:<13} {} of {} act on the latest change\n", "gateways", told.applied, told.of);
+    for one in told.followers.iter().filter(|one| one.standing != Standing::Applied) {
+        let standing = if one.standing == Standing::Silent { "is silent" } else { "has not said so yet" };
+        let seen = clock::to_text(one.process.seen_at);
+        text.push_str(&format!(
+            "{:<13} {}/{} {standing}, last heard of {seen}\n",
+            "", one.gateway, one.process.process_id
+        ));
+    }
+    text
 }
 
 /// A table with a line of headings, its columns as wide as what is in them.

@@ -91,18 +91,9 @@ async fn answer(app: &App, whose: Whose, query: &ActivityQuery) -> Result<Respon
             (header::CONTENT_TYPE, "text/csv"),
             (header::CONTENT_DISPOSITION, "attachment; filename=activity.csv"),
         ];
-        return Ok((headers, to_csv(&activity)).into_response());
+        return Ok((headers, activity.to_csv()).into_response());
     }
     let totals = activity.totals().into_iter().collect();
     let Activity { from, to, step, points } = activity;
     Ok(Json(ActivityView { from, to, step, totals, points }).into_response())
-}
-
-/// A line a step and outcome.
-pub(crate) fn to_csv(activity: &Activity) -> String {
-    let mut text = String::from("start,outcome,count\n");
-    for point in &activity.points {
-        text.push_str(&format!("{},{},{}\n", clock::to_text(point.start), point.outcome, point.count));
-    }
-    text
 }

@@ -62,10 +62,9 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<CreateToken, SMALL>,
 ) -> Result<Response, ApiError> {
     // Nobody hands on what they do not have.
-    if let Some(more) = body.permissions.iter().find(|grant| !caller.token.may(grant)) {
-        if flint_auth::permission::is_grant(more) {
-            return Err(ApiError::forbidden(more));
-        }
+    let lacks = |grant: &&String| flint_auth::permission::is_grant(grant) && !caller.token.may(grant);
+    if let Some(more) = body.permissions.iter().find(lacks) {
+        return Err(ApiError::forbidden(more));
     }
     let now = clock::now();
     let expires_at = body.expires_at.unwrap_or(Some(now + DEFAULT_LIFETIME));

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 
 use super::rollup::ALL_KEYS;
 use super::{Store, StoreError};
+use crate::clock;
 
 /// How far to look back, and in which steps.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -106,6 +107,14 @@ impl Range {
 // === impl Activity ===
 
 impl Activity {
+    /// Comma-separated values: a line a step and outcome.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let line =
+            |point: &Point| format!("{},{},{}\n", clock::to_text(point.start), point.outcome, point.count);
+        std::iter::once("start,outcome,count\n".to_owned()).chain(self.points.iter().map(line)).collect()
+    }
+
     /// How often each outcome came in the whole range, by the outcome's word.
     #[must_use]
     pub fn totals(&self) -> Vec<(String, i64)> {

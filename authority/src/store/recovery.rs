@@ -10,7 +10,7 @@ use std::path::Path;
 use flint_auth::key::Digest;
 use sqlx::FromRow;
 
-use super::journal::Entry;
+use super::journal::{Entry, Journal};
 use super::{Actor, Store, StoreError, create_private, new_epoch};
 use crate::config::Database;
 
@@ -138,6 +138,7 @@ impl Store {
 pub async fn restore(
     database: &Database,
     backup: &Path,
+    journal: Option<Journal>,
     now: i64,
 ) -> Result<(Recovered, Option<std::path::PathBuf>), StoreError> {
     let Some(path) = database.path() else {
@@ -158,7 +159,7 @@ pub async fn restore(
     let _ = std::fs::remove_file(&fresh);
     create_private(&fresh).map_err(failed)?;
     std::fs::copy(backup, &fresh).map_err(failed)?;
-    let journal = super::journal::Journal::beside(path);
+    let journal = journal.unwrap_or_else(|| Journal::beside(path));
     let mut store = Store::open_with(&Database::Sqlite(fresh.clone()), Some(journal)).await?;
     let recovered = store.recover(true, now).await?;
     store.close().await;
@@ -173,19 +174,17 @@ pub async fn restore(
     Ok((recovered, kept))
 }
 
-/// An exclusive lock on a file with a write-ahead log is given only where nobody else has it open.
+/// A file leaves its write-ahead log only where nobody else has it open, and then it is complete by itself.
 async fn refuse_if_used(database: &Database) -> Result<(), StoreError> {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect_with(&super::connect_options(database)?).await?;
-    for statement in ["PRAGMA busy_timeout = 500", "PRAGMA locking_mode = EXCLUSIVE"] {
-        sqlx::query(statement).execute(&mut connection).await?;
-    }
-    let locked = sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await;
-    if locked.is_err() {
-        return Err(StoreError::Exists("the database is in use; stop `flint serve` first"));
-    }
-    sqlx::query("COMMIT").execute(&mut connection).await?;
+    sqlx::query("PRAGMA busy_timeout = 500").execute(&mut connection).await?;
+    let left =
+        sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await;
     connection.close().await?;
-    Ok(())
+    if left.is_ok_and(|mode| mode == "delete") {
+        return Ok(());
+    }
+    Err(StoreError::Exists("the database is in use; stop `flint serve` first"))
 }

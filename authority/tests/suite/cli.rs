@@ -4,7 +4,7 @@ use flint_auth::key::Digest;
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, on_both};
-use crate::program::{Serving, flint, flint_json, stderr, stdout};
+use crate::program::{Serving, flint, flint_json, flint_with_input, stderr, stdout};
 
 on_both! {
     async fn the_life_of_a_key(backend) {
@@ -155,4 +155,96 @@ async fn the_file_is_for_its_owner_only() {
     flint_json(&test.database, &["keys", "list"]).await;
     let mode = std::fs::metadata(test.database.path().unwrap()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn secrets_come_in_by_standard_input() {
+    let test = Backend::Sqlite.database().await;
+    let made = flint_json(&test.database, &["keys", "create", "--name", "CI", "--environment", "live"]).await;
+    let secret = made["secret"].as_str().unwrap();
+    let check =
+        async |text: &str| flint_with_input(&test.database, &["keys", "check"], text).await.status.code();
+    assert_eq!(check(&format!("{secret}\n")).await, Some(0));
+    assert_eq!(check(&secret.replace("live", "test")).await, Some(4));
+    assert_eq!(check("sk_live_1").await, Some(2));
+    let leaked = flint_with_input(&test.database, &["keys", "revoke-leaked"], secret).await;
+    assert!(leaked.status.success() && !stdout(&leaked).contains(secret));
+    assert_eq!(
+        flint_json(&test.database, &["keys", "show", made["id"].as_str().unwrap()]).await["status"],
+        "revoked"
+    );
+    let unknown =
+        flint_with_input(&test.database, &["keys", "revoke-leaked"], "flint_live_abc123xyz789").await;
+    assert_eq!(unknown.status.code(), Some(3));
+    assert!(!stderr(&unknown).contains("abc123"));
+    let password =
+        flint_with_input(&test.database, &["operators", "set-password", "nobody", "--stdin"], "x").await;
+    assert_eq!(password.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn an_import_names_every_bad_line() {
+    let test = Backend::Sqlite.database().await;
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_hex();
+    let file = test.directory.path().join("keys.csv");
+    let import = async |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        flint(&test.database, &[&["keys", "import", file.to_str().unwrap()], more].concat()).await
+    };
+    let mut good = String::from("sha256,name,environment\n");
+    (0..1_200)
+        .for_each(|number| good.push_str(&format!("{},key {number},live\n", digest(&number.to_string()))));
+    let bad = import(&format!("{good}x,,prod\n{},last,live\n", digest("7")), &[]).await;
+    assert_eq!(bad.status.code(), Some(2));
+    for words in ["line 1202: sha256", "line 1202: environment", "line 1203: sha256 is the same as in line 9"]
+    {
+        assert!(stderr(&bad).contains(words), "{}", stderr(&bad));
+    }
+    assert!(import(&good, &["--dry-run"]).await.status.success());
+    assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
+    assert_eq!(stdout(&import(&good, &[]).await), "1200 keys imported, 0 were here already\n");
+    assert_eq!(import(&good, &[]).await.status.code(), Some(2));
+    assert_eq!(
+        stdout(&import(&good, &["--skip-existing"]).await),
+        "0 keys imported, 1200 were here already\n"
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_changed_and_the_log_says_so() {
+    let test = Backend::Sqlite.database().await;
+    let made = flint_json(&test.database, &["keys", "create", "--name", "CI", "--environment", "live"]).await;
+    let id = made["id"].as_str().unwrap();
+    let changed = flint_json(
+        &test.database,
+        &[
+            "keys",
+            "update",
+            id,
+            "--name",
+            "Deploy",
+            "--permission",
+            "a:read",
+            "--cidr",
+            "::1",
+            "--expires",
+            "never",
+        ],
+    )
+    .await;
+    assert_eq!((&changed["name"], &changed["permissions"]), (&json!("Deploy"), &json!(["a:read"])));
+    assert_eq!((&changed["expires_at"], &changed["allowed_cidrs"]), (&Value::Null, &json!(["::1"])));
+    let changed =
+        flint_json(&test.database, &["keys", "update", id, "--everywhere", "--no-permissions"]).await;
+    assert_eq!((&changed["permissions"], &changed["allowed_cidrs"]), (&json!([]), &Value::Null));
+    let log = flint(&test.database, &["audit", "--subject", id]).await;
+    let actions: Vec<_> = stdout(&log).lines().skip(1).map(|line| line.contains("key.update")).collect();
+    assert_eq!(actions, [true, true, false]);
+    assert!(
+        stdout(&flint(&test.database, &["keys", "show", id]).await)
+            .contains("0 of 0 act on the latest change")
+    );
+    assert!(flint(&test.database, &["completions", "bash"]).await.status.success());
+    let openapi: Value = serde_json::from_slice(&flint(&test.database, &["openapi"]).await.stdout).unwrap();
+    assert!(openapi["paths"]["/v1/keys"].is_object());
 }

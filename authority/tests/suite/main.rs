@@ -12,5 +12,6 @@ mod api; // keys, gateways, tokens and the rest over HTTP
 mod cli; // the verbs of `flint`, by running it
 mod durability; // what a 2xx is worth when the process is killed
 mod people; // operators, their sessions, and API tokens
+mod recovery; // backups, and what a restored one must not bring back
 mod key_table; // the feed: pages, cursors, held calls
 mod usage; // reports: once, whatever happens

@@ -4,7 +4,7 @@ use std::process::{Output, Stdio};
 
 use flint::config::Database;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
@@ -33,6 +33,15 @@ pub(crate) fn command(database: &Database) -> Command {
 /// Runs a verb to its end.
 pub(crate) async fn flint(database: &Database, arguments: &[&str]) -> Output {
     command(database).args(arguments).stdin(Stdio::null()).output().await.unwrap()
+}
+
+/// Runs a verb with something on its standard input.
+pub(crate) async fn flint_with_input(database: &Database, arguments: &[&str], input: &str) -> Output {
+    let mut command = command(database);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    child.wait_with_output().await.unwrap()
 }
 
 /// Runs a verb that must succeed, with `--json`.

@@ -1,9 +1,16 @@
 //! `flint keys revoke`
 
-use crate::cli::{Global, output};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::cli::duration::parse_span;
+use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::model::view::KeyView;
-use crate::store::Actor;
+use crate::store::propagation::Propagation;
+use crate::store::{Actor, Store};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Revoke {
@@ -12,17 +19,50 @@ pub(in crate::cli) struct Revoke {
     /// Why, for whoever reads the audit log
     #[arg(long)]
     reason: Option<String>,
+    /// Wait at most this long until every gateway refuses the key, and say which ones do
+    #[arg(long, value_parser = parse_span)]
+    wait: Option<i64>,
 }
 
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let now = clock::now();
-        let key = global.open().await?.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
+        let (store, now) = (global.open().await?, clock::now());
+        let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
         let view = KeyView::new(key, None, now);
+        let told = match self.wait {
+            Some(span) => Some(wait(&store, &view.id, span).await?),
+            None => None,
+        };
         if global.json {
-            return output::json(&view);
+            let mut value = json!(view);
+            if let Some(told) = &told {
+                value["refused_by"] = json!({ "applied": told.applied, "of": told.of });
+            }
+            output::json(&value)?;
+        } else {
+            let when = output::time(view.revoked_at, "-");
+            output::print(&format!("{} ({}) is revoked as of {when}\n", view.id, view.name))?;
+            if let Some(told) = &told {
+                output::print(&output::propagation(told))?;
+            }
         }
-        let when = output::time(view.revoked_at, "-");
-        output::print(&format!("{} ({}) is revoked as of {when}\n", view.id, view.name))
+        match told {
+            Some(told) if told.applied < told.of => {
+                Err(Exit { code: 1, message: "not every gateway refuses the key yet".into() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Looks again until every process acts on the key's latest change, or the time is over.
+async fn wait(store: &Store, id: &str, span: i64) -> anyhow::Result<Propagation> {
+    let until = Instant::now() + Duration::from_secs(span.unsigned_abs());
+    loop {
+        let told = store.propagation_of_key(id, clock::now()).await?;
+        if told.applied == told.of || Instant::now() >= until {
+            return Ok(told);
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }

@@ -12,8 +12,13 @@ pub(in crate::cli) struct Show {
 
 impl Show {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let listed = global.open().await?.key_with_use(&self.id).await?;
-        let view = KeyView::new(listed.key, listed.last_used, clock::now());
-        if global.json { output::json(&view) } else { output::print(&output::key(&view)) }
+        let (store, now) = (global.open().await?, clock::now());
+        let listed = store.key_with_use(&self.id).await?;
+        let view = KeyView::new(listed.key, listed.last_used, now);
+        if global.json {
+            return output::json(&view);
+        }
+        let told = store.propagation_of_key(&self.id, now).await?;
+        output::print(&format!("{}{}", output::key(&view), output::propagation(&told)))
     }
 }

@@ -1,0 +1,56 @@
+//! `flint audit`
+
+use super::{Global, output};
+use crate::clock;
+use crate::store::audit::{AuditFilter, AuditLine, to_csv};
+
+/// Read the audit log: who did what to which thing, when and from where
+#[derive(clap::Args)]
+pub(super) struct Audit {
+    /// Only what happened to this id
+    #[arg(long)]
+    subject: Option<String>,
+    /// Only actions that begin like this, such as key.
+    #[arg(long)]
+    action: Option<String>,
+    /// How many lines at most, the youngest first
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// Print comma-separated values
+    #[arg(long)]
+    csv: bool,
+}
+
+impl Audit {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let filter = AuditFilter {
+            subject: self.subject,
+            action: self.action,
+            limit: self.limit,
+            ..AuditFilter::default()
+        };
+        let lines = global.open().await?.audit(&filter).await?;
+        if global.json {
+            let text: String = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
+            return output::print(&text);
+        }
+        output::print(&if self.csv { to_csv(&lines) } else { table(lines) })
+    }
+}
+
+fn table(lines: Vec<AuditLine>) -> String {
+    let rows: Vec<_> = lines
+        .into_iter()
+        .map(|line| {
+            let who = format!("{}:{}", line.actor_kind, line.actor);
+            [
+                clock::to_text(line.at),
+                who,
+                line.address.unwrap_or_else(|| "-".into()),
+                line.action,
+                line.subject,
+            ]
+        })
+        .collect();
+    output::table(["when", "who", "from", "what", "to"], &rows)
+}

@@ -1,0 +1,67 @@
+//! `flint backup` and `flint restore`
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Global, output};
+use crate::clock;
+use crate::store::recovery::{Recovered, restore};
+
+/// Copy the database to a file while it is in use
+#[derive(clap::Args)]
+pub(super) struct Backup {
+    /// The file to make
+    file: PathBuf,
+}
+
+/// Put a backup in the place of the database; keys that were revoked since stay revoked
+#[derive(clap::Args)]
+pub(super) struct Restore {
+    /// The backup; leave it out where the database itself has been restored by other means
+    file: Option<PathBuf>,
+}
+
+impl Backup {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        global.open().await?.back_up(&self.file).await?;
+        if global.json {
+            return output::json(&json!({ "file": self.file }));
+        }
+        output::print(&format!("The database is copied to {}\n", self.file.display()))
+    }
+}
+
+impl Restore {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (recovered, kept) = match &self.file {
+            Some(file) => restore(&global.database, file, global.journal(), clock::now()).await?,
+            None => (global.open().await?.recover(true, clock::now()).await?, None),
+        };
+        if global.json {
+            let value = json!({ "revoked_again": recovered.replayed, "previous_database": kept });
+            return output::json(&value);
+        }
+        output::print(&describe(&recovered))?;
+        if let Some(kept) = kept {
+            output::print(&format!("The database that was there is kept as {}\n", kept.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn describe(recovered: &Recovered) -> String {
+    let mut text =
+        String::from("Restored. Every gateway takes the whole key table anew with its next call.\n");
+    if recovered.replayed.is_empty() {
+        text.push_str("The journal of revocations had nothing that the backup lacked.\n");
+    }
+    for entry in &recovered.replayed {
+        text.push_str(&format!(
+            "{} is revoked again, as of {}\n",
+            entry.id,
+            clock::to_text(entry.revoked_at)
+        ));
+    }
+    text
+}

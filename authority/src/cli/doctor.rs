@@ -1,0 +1,56 @@
+//! `flint doctor`: looks at a deployment and says what to do.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Exit, Global, output};
+use crate::clock;
+use crate::store::examination::{Finding, Grade};
+
+/// Check the database, the clocks, the gateways and the keys, and say what to do
+#[derive(clap::Args)]
+pub(super) struct Doctor {}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    check: &'a str,
+    grade: &'a str,
+    finding: &'a str,
+    advice: Option<&'a str>,
+}
+
+impl Doctor {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let findings = global.open().await?.examine(clock::now()).await?;
+        if global.json {
+            let lines: Vec<_> = findings.iter().map(Line::from).collect();
+            output::json(&json!({ "findings": lines }))?;
+        } else {
+            output::print(&findings.iter().map(describe).collect::<String>())?;
+        }
+        let bad = findings.iter().filter(|one| one.grade == Grade::Bad).count();
+        if bad == 0 {
+            return Ok(());
+        }
+        Err(Exit { code: 1, message: format!("{bad} of {} checks failed", findings.len()) }.into())
+    }
+}
+
+fn describe(finding: &Finding) -> String {
+    let mut text = format!("{:<5} {:<10} {}\n", finding.grade.as_str(), finding.check, finding.finding);
+    if let Some(advice) = &finding.advice {
+        text.push_str(&format!("{:16} → {advice}\n", ""));
+    }
+    text
+}
+
+impl<'a> From<&'a Finding> for Line<'a> {
+    fn from(one: &'a Finding) -> Self {
+        Self {
+            check: one.check,
+            grade: one.grade.as_str(),
+            finding: &one.finding,
+            advice: one.advice.as_deref(),
+        }
+    }
+}

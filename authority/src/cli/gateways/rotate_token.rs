@@ -1,0 +1,31 @@
+//! `flint gateways rotate-token`
+
+use serde_json::json;
+
+use crate::cli::duration::parse_span;
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::store::Actor;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct RotateToken {
+    /// The gateway's id or name
+    gateway: String,
+    /// How long its old tokens go on: now, 15m, 1h, 24h, 7d
+    #[arg(long, default_value = "24h", value_parser = parse_span)]
+    overlap: i64,
+}
+
+impl RotateToken {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (store, now) = (global.open().await?, clock::now());
+        let (gateway, token) =
+            store.rotate_gateway_token(&self.gateway, self.overlap, now, &Actor::cli()).await?;
+        if global.json {
+            return output::json(&json!({ "id": gateway.id, "name": gateway.name, "token": token.reveal() }));
+        }
+        eprintln!("The old tokens of {} end at {}.", gateway.name, clock::to_text(now + self.overlap));
+        eprintln!("This is its new one. Keep it now: it is not shown again.");
+        output::print(&format!("{}\n", token.reveal()))
+    }
+}

@@ -1,0 +1,50 @@
+//! `flint keys activity`
+
+use serde_json::json;
+
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::store::activity::{Range, Whose};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Activity {
+    /// The key's public name; left out, all keys together
+    id: Option<String>,
+    /// All keys of this owner together
+    #[arg(long, conflicts_with = "id")]
+    owner: Option<String>,
+    /// 1h, 24h, 7d, 30d or 90d
+    #[arg(long, default_value = "24h", value_parser = range)]
+    range: Range,
+    /// Print comma-separated values
+    #[arg(long)]
+    csv: bool,
+}
+
+impl Activity {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let store = global.open().await?;
+        let whose = match (self.id, self.owner) {
+            (Some(id), _) => Whose::Key(store.key(&id).await?.id),
+            (None, Some(owner)) => Whose::Owner(owner),
+            (None, None) => Whose::Everyone,
+        };
+        let activity = store.activity(&whose, self.range, clock::now()).await?;
+        if global.json {
+            let value = json!({ "from": activity.from, "to": activity.to, "step": activity.step,
+                                "totals": activity.totals().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+                                "points": activity.points });
+            return output::json(&value);
+        }
+        if self.csv {
+            return output::print(&activity.to_csv());
+        }
+        let rows: Vec<_> =
+            activity.totals().into_iter().map(|(outcome, count)| [outcome, count.to_string()]).collect();
+        output::print(&output::table(["outcome", "count"], &rows))
+    }
+}
+
+fn range(word: &str) -> Result<Range, String> {
+    Range::parse(word).ok_or_else(|| "must be 1h, 24h, 7d, 30d or 90d".into())
+}

@@ -1,0 +1,34 @@
+//! `flint keys check`
+
+use serde_json::json;
+
+use crate::cli::{Exit, Global, output};
+use crate::secret::{self, Checked};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Check {}
+
+impl Check {
+    #[expect(clippy::unused_self, reason = "every verb is run alike")]
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<()> {
+        let text = output::read_line()?;
+        let (word, code) = match secret::check(&text) {
+            Checked::Good => ("good", 0),
+            Checked::WrongChecksum => ("wrong_checksum", 4),
+            Checked::NotOurs => ("not_ours", 2),
+        };
+        let message = match word {
+            "good" => "The checksum is right: this is a key that flint made, or was made to look like one",
+            "wrong_checksum" => {
+                "It begins like a key of flint and its checksum is wrong: a typing error, or imported"
+            }
+            _ => "It does not begin like a key of flint",
+        };
+        if global.json {
+            output::json(&json!({ "result": word }))?;
+        } else if code == 0 {
+            output::print(&format!("{message}\n"))?;
+        }
+        if code == 0 { Ok(()) } else { Err(Exit { code, message: message.into() }.into()) }
+    }
+}

@@ -1,0 +1,64 @@
+//! `flint keys due`
+
+use serde_json::json;
+
+use crate::cli::duration::parse_span;
+use crate::cli::{Exit, Global, output};
+use crate::clock;
+use crate::model::view::KeyView;
+use crate::store::listing::{Filter, MAX_PAGE};
+
+/// What `flint keys due` ends with where there are some.
+const SOME_ARE_DUE: u8 = 10;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Due {
+    /// Also those that will be due within this time, such as 14d
+    #[arg(long, default_value = "0", value_parser = parse_span)]
+    within: i64,
+}
+
+impl Due {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (store, now) = (global.open().await?, clock::now());
+        let mut filter = Filter { due_by: Some(now + self.within), limit: MAX_PAGE, ..Filter::default() };
+        let mut keys = Vec::new();
+        loop {
+            let page = store.list_keys(&filter, now).await?;
+            keys.extend(page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)));
+            match page.next {
+                Some(next) => filter.after = Some(next),
+                None => break,
+            }
+        }
+        keys.sort_by_key(|key| key.rotate_by);
+        if global.json {
+            output::json(&json!({ "keys": keys }))?;
+        } else if keys.is_empty() {
+            output::print("No key is due for rotation\n")?;
+        } else {
+            output::print(&table(&keys))?;
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(Exit { code: SOME_ARE_DUE, message: format!("{} keys are due for rotation", keys.len()) }.into())
+    }
+}
+
+fn table(keys: &[KeyView]) -> String {
+    let rows: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            [
+                key.id.clone(),
+                key.name.clone(),
+                key.environment.into(),
+                key.owner.clone().unwrap_or_else(|| "-".into()),
+                output::time(key.rotate_by, "-"),
+                output::time(key.last_used_at, "never"),
+            ]
+        })
+        .collect();
+    output::table(["id", "name", "env", "owner", "rotate by", "last used"], &rows)
+}

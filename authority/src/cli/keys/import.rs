@@ -1,0 +1,123 @@
+//! `flint keys import`
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::cli::{Exit, Global, output};
+use crate::clock;
+use crate::model::import::{BadLine, Format, parse};
+use crate::store::Actor;
+use crate::store::importing::CHUNK;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Import {
+    /// A file with a line per key: CSV or JSON lines; - is standard input
+    file: PathBuf,
+    /// How the file is written, if its name does not end in .csv, .jsonl or .ndjson
+    #[arg(long, value_parser = format)]
+    format: Option<Format>,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out lines whose digest is here already, instead of refusing the file
+    #[arg(long)]
+    skip_existing: bool,
+}
+
+impl Import {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let (format, text) = (self.format()?, self.read()?);
+        let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
+        let mut parsed = parse(&text, format, now);
+        let existing = store.find_existing(&parsed.good).await?;
+        let skipped = if self.skip_existing { existing.len() } else { 0 };
+        if self.skip_existing {
+            let known: std::collections::HashSet<u64> = existing.iter().map(|bad| bad.line).collect();
+            parsed.good.retain(|line| !known.contains(&line.number));
+        } else {
+            parsed.bad.extend(existing);
+        }
+        if !parsed.bad.is_empty() {
+            return Err(refuse(global, parsed.bad)?.into());
+        }
+        let mut ids = Vec::new();
+        if !self.dry_run {
+            let progress = Progress::new(parsed.good.len());
+            for chunk in parsed.good.chunks(CHUNK) {
+                ids.extend(store.import_keys(chunk, now, &actor).await?);
+                progress.show(ids.len());
+            }
+        }
+        let count = parsed.good.len();
+        if global.json {
+            let value = json!({ "dry_run": self.dry_run, "imported": count, "skipped": skipped, "ids": ids });
+            return output::json(&value);
+        }
+        let done = if self.dry_run { "would be imported" } else { "imported" };
+        output::print(&format!("{count} keys {done}, {skipped} were here already\n"))
+    }
+
+    fn format(&self) -> anyhow::Result<Format> {
+        let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let known = self.format.or_else(|| format(ending).ok());
+        known.context("cannot tell from its name how the file is written; say --format csv or --format jsonl")
+    }
+
+    fn read(&self) -> anyhow::Result<String> {
+        if self.file.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input as UTF-8")?;
+            return Ok(text);
+        }
+        let cannot = || format!("cannot read {} as UTF-8", self.file.display());
+        std::fs::read_to_string(&self.file).with_context(cannot)
+    }
+}
+
+/// Names every bad line; nothing was imported.
+fn refuse(global: &Global, mut bad: Vec<BadLine>) -> anyhow::Result<Exit> {
+    bad.sort_by_key(|line| line.line);
+    if global.json {
+        output::json(&json!({ "imported": 0, "bad_lines": bad }))?;
+    } else {
+        for line in &bad {
+            for mistake in &line.mistakes {
+                eprintln!("line {}: {} {}", line.line, mistake.field, mistake.message);
+            }
+        }
+    }
+    Ok(Exit { code: 2, message: format!("{} lines cannot be used; nothing was imported", bad.len()) })
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    match word {
+        "csv" => Ok(Format::Csv),
+        "jsonl" | "ndjson" => Ok(Format::JsonLines),
+        _ => Err("must be csv or jsonl".into()),
+    }
+}
+
+/// A bar on standard error, where somebody is looking.
+struct Progress {
+    total: usize,
+    is_seen: bool,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        Self { total, is_seen: std::io::stderr().is_terminal() && total > CHUNK }
+    }
+
+    fn show(&self, done: usize) {
+        if self.is_seen {
+            let filled = done * 40 / self.total.max(1);
+            let end = if done == self.total { "\n" } else { "" };
+            eprint!("\r[{:<40}] {done} of {}{end}", "#".repeat(filled), self.total);
+            // A bar that is not seen at once does no harm.
+            let _ = std::io::stderr().flush();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `flint keys revoke-leaked`
+
+use serde_json::json;
+
+use crate::cli::{Global, output};
+use crate::clock;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct RevokeLeaked {}
+
+impl RevokeLeaked {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let secret = output::read_line()?;
+        let key = global.open().await?.revoke_leaked(&secret, None, clock::now()).await?;
+        if global.json {
+            return output::json(&json!({ "id": key.id, "revoked_at": key.revoked_at }));
+        }
+        output::print(&format!("{} ({}) is revoked\n", key.id, key.name))
+    }
+}

@@ -1,0 +1,59 @@
+//! `flint keys update`
+
+use crate::cli::duration::End;
+use crate::cli::{Global, output};
+use crate::clock;
+use crate::model::draft::Amendment;
+use crate::model::view::KeyView;
+use crate::store::Actor;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Update {
+    /// The key's public name, such as key_01JF8Z…
+    id: String,
+    /// What people will call it
+    #[arg(long)]
+    name: Option<String>,
+    /// What it may do from now on, in place of what it might; repeat for more
+    #[arg(long = "permission", value_name = "RESOURCE:ACTION", conflicts_with = "no_permissions")]
+    permissions: Vec<String>,
+    /// Take every permission away
+    #[arg(long)]
+    no_permissions: bool,
+    /// Who it belongs to; an empty text is nobody
+    #[arg(long)]
+    owner: Option<String>,
+    /// Where it may be used from, in place of where it might; repeat for more
+    #[arg(long = "cidr", value_name = "BLOCK", conflicts_with = "everywhere")]
+    cidrs: Vec<String>,
+    /// Let it be used from everywhere
+    #[arg(long)]
+    everywhere: bool,
+    /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+    #[arg(long, value_parser = End::parse)]
+    expires: Option<End>,
+    /// When it is due for rotation: like 90d or never
+    #[arg(long, value_parser = End::parse)]
+    rotate: Option<End>,
+}
+
+impl Update {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let now = clock::now();
+        let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+        let amendment = Amendment {
+            name: self.name,
+            permissions: some(self.permissions).or_else(|| self.no_permissions.then(Vec::new)),
+            owner: self.owner.map(Some),
+            allowed_cidrs: some(self.cidrs).map(Some).or_else(|| self.everywhere.then_some(None)),
+            expires_at: self.expires.map(|end| end.after(now)),
+            rotate_by: self.rotate.map(|end| end.after(now)),
+            version: None,
+        };
+        let store = global.open().await?;
+        store.amend_key(&self.id, amendment, now, &Actor::cli()).await?;
+        let listed = store.key_with_use(&self.id).await?;
+        let view = KeyView::new(listed.key, listed.last_used, now);
+        if global.json { output::json(&view) } else { output::print(&output::key(&view)) }
+    }
+}

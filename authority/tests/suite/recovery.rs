@@ -1,0 +1,133 @@
+use flint::clock;
+use flint::config::Database;
+use flint::store::Store;
+use flint::store::journal::Journal;
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, actor, new_key, on_both};
+use crate::program::{Serving, flint, flint_json, stderr};
+
+async fn create(database: &Database, name: &str) -> String {
+    let made = flint_json(database, &["keys", "create", "--name", name, "--environment", "live"]).await;
+    made["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_backup_brings_no_revoked_key_back() {
+    let test = Backend::Sqlite.database().await;
+    let database = &test.database;
+    let token =
+        flint_json(database, &["gateways", "create", "edge"]).await["token"].as_str().unwrap().to_owned();
+    let (revoked, kept) = (create(database, "revoked").await, create(database, "kept").await);
+    let copy = test.directory.path().join("copy.db").display().to_string();
+    let serving = Serving::start(database, &[]).await;
+    flint_json(database, &["backup", &copy]).await;
+    assert_eq!(flint(database, &["backup", &copy]).await.status.code(), Some(4), "a copy was overwritten");
+    let lost = create(database, "made after the backup").await;
+    flint_json(database, &["keys", "revoke", &revoked, "--reason", "leaked"]).await;
+    let gateway = serving.client.with_token(&token).with("x-flint-gateway", "envoy-1");
+    let cursor = gateway.get("/v1/key-table").await.ok()["cursor"].as_str().unwrap().to_owned();
+
+    let refused = flint(database, &["restore", &copy]).await;
+    assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("in use"));
+    serving.terminate().await;
+    let restored = flint_json(database, &["restore", &copy]).await;
+    assert_eq!(restored["revoked_again"][0]["id"], revoked.as_str());
+    assert_eq!(flint_json(database, &["keys", "show", &revoked]).await["revoke_reason"], "leaked");
+    assert_eq!(flint_json(database, &["keys", "show", &kept]).await["status"], "active");
+    assert_eq!(flint(database, &["keys", "show", &lost]).await.status.code(), Some(3));
+    assert!(std::path::Path::new(restored["previous_database"].as_str().unwrap()).exists());
+
+    let serving = Serving::start(database, &[]).await;
+    let gateway = serving.client.with_token(&token).with("x-flint-gateway", "envoy-1");
+    let page = gateway.get(&format!("/v1/key-table?cursor={cursor}")).await.ok();
+    assert_eq!(page["reset"], true);
+    let keys = page["keys"].as_array().unwrap();
+    let of = |id: &str| keys.iter().find(|key| key["id"] == id).unwrap();
+    assert!(of(&revoked)["revoked_at"].is_i64() && of(&kept)["revoked_at"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_put_back_by_hand_is_noticed() {
+    let test = Backend::Sqlite.database().await;
+    let database = &test.database;
+    let id = create(database, "CI").await;
+    let path = database.path().unwrap();
+    let copy = test.directory.path().join("copy.db");
+    flint_json(database, &["backup", copy.to_str().unwrap()]).await;
+    flint_json(database, &["keys", "revoke", &id]).await;
+    std::fs::copy(copy, path).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
+    }
+    assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "active");
+    Serving::start(database, &[]).await.terminate().await;
+    assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "revoked");
+}
+
+on_both! {
+    async fn the_journal_has_every_revocation_however_it_came(backend) {
+        let test = backend.database().await;
+        let journal = || Journal::at(test.directory.path().join("revocations"));
+        let mut store = Store::open_with(&test.database, Some(journal())).await.unwrap();
+        let now = clock::now();
+        let make = async |store: &Store| store.create_key(new_key("CI"), now, &actor()).await.unwrap();
+        let (one, two, three) = (make(&store).await, make(&store).await, make(&store).await);
+        store.revoke_key(&one.key.id, Some("leaked".into()), now, &actor()).await.unwrap();
+        store.rotate_key(&two.key.id, 0, now, &actor()).await.unwrap();
+        store.revoke_leaked(three.secret.reveal(), None, now).await.unwrap();
+        let entries = journal().read().unwrap();
+        assert_eq!(entries.len(), 3);
+        assert_eq!(entries[&one.key.digest].reason.as_deref(), Some("leaked"));
+
+        // One that is not in step: its revocations are added; nothing else changes.
+        std::fs::remove_file(journal().path()).unwrap();
+        let recovered = store.recover(false, now).await.unwrap();
+        assert_eq!((recovered.journalled, recovered.replayed.len(), recovered.new_epoch), (3, 0, false));
+        assert_eq!(journal().read().unwrap().len(), 3);
+        let restored = store.recover(true, now).await.unwrap();
+        assert_eq!((restored.journalled, restored.new_epoch), (0, true));
+    }
+
+    async fn a_revocation_that_cannot_be_journalled_is_not_made(backend) {
+        let test = backend.database().await;
+        let nowhere = Journal::at(test.directory.path().join("no such folder").join("revocations"));
+        let store = Store::open_with(&test.database, Some(nowhere)).await.unwrap();
+        let made = store.create_key(new_key("CI"), clock::now(), &actor()).await.unwrap();
+        store.revoke_key(&made.key.id, None, clock::now(), &actor()).await.unwrap_err();
+        assert_eq!(store.key(&made.key.id).await.unwrap().revoked_at, None);
+    }
+
+    async fn the_doctor_says_what_to_do(backend) {
+        let test = backend.database().await;
+        let ask = async || flint_json(&test.database, &["doctor"]).await["findings"].clone();
+        let grade = |findings: &Value, check: &str| {
+            let found = findings.as_array().unwrap().iter().find(|one| one["check"] == check).unwrap();
+            found["grade"].as_str().unwrap().to_owned()
+        };
+        let findings = ask().await;
+        assert_eq!((grade(&findings, "database"), grade(&findings, "gateways")), ("ok".into(), "warn".into()));
+        assert_eq!((grade(&findings, "operators"), grade(&findings, "rotation")), ("warn".into(), "ok".into()));
+        let made = flint_json(&test.database, &["keys", "create", "--name", "CI", "--environment", "live", "--rotate", "1s"]);
+        let id = made.await["id"].as_str().unwrap().to_owned();
+        flint_json(&test.database, &["operators", "create", "ada"]).await;
+        let due = loop {
+            let due = flint(&test.database, &["keys", "due", "--json"]).await;
+            match due.status.code() {
+                Some(10) => break due,
+                code => assert_eq!(code, Some(0)),
+            }
+        };
+        let findings = ask().await;
+        assert_eq!((grade(&findings, "operators"), grade(&findings, "rotation")), ("ok".into(), "warn".into()));
+        let due: Value = serde_json::from_slice(&due.stdout).unwrap();
+        assert_eq!(due["keys"][0]["id"], json!(id));
+        flint_json(&test.database, &["keys", "rotate", &id]).await;
+        // Its successor is due as soon as it was: in a second, which may have passed.
+        let due = flint(&test.database, &["keys", "due", "--json"]).await;
+        assert!(!String::from_utf8_lossy(&due.stdout).contains(&format!("\"id\": \"{id}\"")));
+    }
+}
