@@ -108,6 +108,7 @@ pub fn router(app: App) -> Router {
         router = router.route(route.path, route.handler.layer(guard));
     }
     router
+        .merge(crate::dashboard::router())
         .fallback(async || ApiError::not_found("page"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(app)

@@ -23,4 +23,6 @@ pub mod store;
 
 pub mod http;
 
+pub mod dashboard;
+
 pub mod cli;

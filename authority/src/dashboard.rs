@@ -1,0 +1,52 @@
+//! The dashboard: pages for people, made on the server, from the same store as the API.
+//!
+//! 1. Every page but the one to sign in wants a session; without one a page leads there and comes back.
+//! 2. Every form shows a token of the session again (CSRF), and what another site sends is refused before that is looked
+//!    at. A form that makes something can be sent once: a reload makes no second key.
+//! 3. A secret is in the answer to the form that made it, and in no other answer, no address and no log.
+//! 4. Making a live key, rotating and revoking want the password, if it was last given some minutes ago.
+//! 5. Everything works without scripts; scripts make it nicer. No script or style stands inside a page, and the browser
+//!    is told to run none that does (`headers`).
+//! 6. Whatever is shown is escaped by the templates. Nothing here says that a text is safe but the pieces in `parts`.
+
+mod parts;
+
+mod assets;
+mod error;
+mod fields;
+mod headers;
+mod shell;
+mod visitor;
+
+mod keys;
+mod sign_in;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+
+use crate::http::App;
+use error::PageError;
+
+/// The largest form that is read, in bytes.
+const MAX_FORM: usize = 64 * 1024;
+/// Where people land.
+const HOME: &str = "/settings/api-keys";
+
+/// Every page.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(async || Redirect::to(HOME)))
+        .route("/settings", get(async || Redirect::to(HOME)))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/theme", post(sign_in::theme))
+        .route("/assets/{name}", get(assets::serve))
+        .merge(keys::router())
+        .route("/settings/{*rest}", get(async || PageError::not_found("page")))
+        .method_not_allowed_fallback(async || PageError::method_not_allowed())
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(from_fn(headers::dress))
+}

@@ -1,0 +1,147 @@
+//! What goes wrong, as a page: the one place with the status codes of the dashboard.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::fields::link;
+use super::shell::{Bare, Theme, html};
+use crate::store::StoreError;
+
+/// A page that says what is wrong and where to go from there. The middleware makes the page (`headers`).
+#[derive(Clone, Debug)]
+pub(super) struct PageError {
+    status: StatusCode,
+    title: &'static str,
+    message: String,
+    redirect: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    bare: Bare,
+    status: u16,
+    title: &'static str,
+    message: String,
+}
+
+impl PageError {
+    fn new(status: StatusCode, title: &'static str, message: impl Into<String>) -> Self {
+        Self { status, title, message: message.into(), redirect: None }
+    }
+
+    /// There is no such thing, or not any more.
+    pub(super) fn not_found(what: &str) -> Self {
+        let message =
+            format!("There is no such {what}. It may have been removed, or the address is mistyped.");
+        Self::new(StatusCode::NOT_FOUND, "Not found", message)
+    }
+
+    /// The page is there, and does not take this.
+    pub(super) fn method_not_allowed() -> Self {
+        let message = "This page cannot be used in that way.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not possible here", message)
+    }
+
+    /// Nobody is signed in. A page leads to the one for signing in and back; a form that was sent is lost, and says so.
+    pub(super) fn signed_out(back: Option<&str>) -> Self {
+        let to = back.map_or_else(|| "/sign-in?ended=1".into(), |path| link("/sign-in", &[("next", path)]));
+        Self { redirect: Some(to), ..Self::new(StatusCode::SEE_OTHER, "Sign in", "Sign in first.") }
+    }
+
+    /// The form does not show the session's token.
+    pub(super) fn forged() -> Self {
+        let message = "The page that you sent is out of date, most likely because you signed in again since it was \
+                       loaded. Nothing was changed. Go back, reload the page and send it again.";
+        Self::new(StatusCode::FORBIDDEN, "Please load the page again", message)
+    }
+
+    /// Another site sent this.
+    pub(super) fn foreign() -> Self {
+        let message = "The request came from a page of another site. Nothing was changed.";
+        Self::new(StatusCode::FORBIDDEN, "Refused", message)
+    }
+
+    /// The form is larger than any of ours.
+    pub(super) fn too_large() -> Self {
+        let message = "What you sent is larger than this page takes. Nothing was changed.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", message)
+    }
+
+    /// The form or the query cannot be read.
+    pub(super) fn unreadable() -> Self {
+        let message = "What the browser sent cannot be read. Nothing was changed.";
+        Self::new(StatusCode::BAD_REQUEST, "Not readable", message)
+    }
+
+    /// The address has something in it that no page of ours puts there.
+    pub(super) fn bad_link(what: &str) -> Self {
+        let message = format!("The address is not right: {what}. Start again from the list.");
+        Self::new(StatusCode::BAD_REQUEST, "Not a good address", message)
+    }
+
+    /// Nothing can be done with a revoked key.
+    pub(super) fn revoked() -> Self {
+        let message = "The key is revoked, and a revoked key never comes back. Nothing was changed.";
+        Self::new(StatusCode::CONFLICT, "Revoked already", message)
+    }
+
+    /// The form was sent before.
+    pub(super) fn sent_before(what: &str) -> Self {
+        let message = format!(
+            "This form was sent before, and has done its work: {what} is not made twice. Its secret was shown once and \
+             cannot be shown again. If you did not keep it, rotate or revoke, and make a new one."
+        );
+        Self::new(StatusCode::CONFLICT, "Already done", message)
+    }
+
+    /// The page with everything that it needs to know of who asked.
+    pub(super) fn render(self, theme: Theme) -> Response {
+        if let Some(to) = self.redirect {
+            return Redirect::to(&to).into_response();
+        }
+        let page = ErrorPage {
+            bare: Bare::new(theme),
+            status: self.status.as_u16(),
+            title: self.title,
+            message: self.message,
+        };
+        let mut response = html(&page);
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Invalid(mistakes) => {
+                let list: Vec<_> =
+                    mistakes.iter().map(|one| format!("{} {}", one.field, one.message)).collect();
+                let message = format!("{}. Nothing was changed.", list.join("; "));
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", message)
+            }
+            StoreError::Exists(message) => {
+                Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {message}."))
+            }
+            StoreError::Refused(refusal) => {
+                Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {refusal}."))
+            }
+            failed => {
+                tracing::error!(error = %failed, "a page failed");
+                let message = "The authority cannot reach its database at the moment. Try again in a moment.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
+            }
+        }
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,54 @@
+//! What every answer of the dashboard carries, and how a refusal becomes a page.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::error::PageError;
+use super::shell::Theme;
+
+/// Only what this server sends: no script or style inside a page, no frame around it, no form to elsewhere.
+/// `connect-src` is for the page that refreshes itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Refuses what another site sends, makes a page of a refusal, and sets the headers.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let theme = Theme::of(request.headers());
+    let over_tls = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let mut response = if request.method().is_safe() || comes_from_here(request.headers()) {
+        next.run(request).await
+    } else {
+        PageError::foreign().into_response()
+    };
+    if let Some(error) = response.extensions_mut().remove::<PageError>() {
+        let kept = std::mem::take(response.headers_mut());
+        response = error.render(theme);
+        response.headers_mut().extend(kept.into_iter().filter_map(|(name, value)| Some((name?, value))));
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("clipboard-write=(self)"));
+    if over_tls {
+        // A proxy in front says that the browser came over TLS. Without it the header would mean nothing.
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}
+
+/// Whether a browser says that a page of this server sent the request. One that says nothing is an old one or none: the
+/// token in the form decides alone then.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}

@@ -1,0 +1,61 @@
+//! Settings → API Keys: the list, and every step in a key's life.
+
+mod create;
+mod form;
+mod list;
+mod reveal;
+mod revoke;
+mod show;
+
+use axum::Router;
+use axum::routing::get;
+use flint_auth::entry::is_id;
+use flint_auth::key::Environment;
+
+use super::error::PageError;
+use super::parts::when::When;
+use super::visitor::Visitor;
+use crate::http::App;
+use crate::store::listing::Listed;
+
+/// The pages of keys.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/settings/api-keys", get(list::page))
+        .route("/settings/api-keys/new", get(create::page).post(create::create))
+        .route("/settings/api-keys/{id}", get(show::page))
+        .route("/settings/api-keys/{id}/revoke", get(revoke::page).post(revoke::revoke))
+}
+
+/// Where a key's page is.
+fn path_of(id: &str) -> String {
+    format!("/settings/api-keys/{id}")
+}
+
+/// The key of an address.
+async fn find(visitor: &Visitor, id: &str) -> Result<Listed, PageError> {
+    if !is_id(id) {
+        return Err(PageError::not_found("key"));
+    }
+    Ok(visitor.app.store.key_with_use(id).await?)
+}
+
+/// What may be shown of a key's secret.
+fn masked(environment: Environment, hint: Option<&str>) -> String {
+    hint.map_or_else(|| format!("{}… (imported)", environment.prefix()), Into::into)
+}
+
+/// Who did something, from the label in the store: `operator:ada` is Ada.
+fn who(label: &str) -> String {
+    match label.split_once(':') {
+        Some(("cli", name)) => format!("{name}, command line"),
+        Some(("operator" | "api_token", name)) => name.into(),
+        Some(("key_holder", _)) => "a holder of the key".into(),
+        _ => label.into(),
+    }
+}
+
+/// When something was last used, plainly.
+fn last_used(at: Option<i64>, now: i64) -> Option<When> {
+    at.map(|at| When::from_now(at, now))
+}

@@ -1,0 +1,73 @@
+//! Generate New Key.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::form::KeyForm;
+use super::reveal;
+use crate::dashboard::error::PageError;
+use crate::dashboard::fields::Errors;
+use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::visitor::{Posted, Visitor};
+use crate::secret::Secret;
+use crate::store::StoreError;
+
+#[derive(Template)]
+#[template(path = "keys/create.html")]
+struct CreatePage {
+    shell: Shell,
+    form: KeyForm,
+    errors: Errors,
+    once: String,
+    is_stale: bool,
+}
+
+/// The form. Which environment the list showed is chosen beforehand; nothing is where it showed both.
+pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    let catalogue = visitor.app.store.permissions().await?;
+    let form = KeyForm::new(&catalogue, visitor.query.get("environment"), visitor.now);
+    show(&visitor, form, Errors::default())
+}
+
+fn show(visitor: &Visitor, form: KeyForm, errors: Errors) -> Result<Response, PageError> {
+    let is_wrong = !errors.is_empty();
+    let page = CreatePage {
+        shell: Shell::new(visitor, Section::Keys, "Generate New Key"),
+        form,
+        errors,
+        once: once()?,
+        is_stale: visitor.is_stale(),
+    };
+    let mut response = visitor.page(&page);
+    if is_wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// A token for a form that may be sent once.
+pub(in crate::dashboard) fn once() -> Result<String, PageError> {
+    Ok(Secret::generate("").map_err(StoreError::from)?.reveal().to_owned())
+}
+
+/// Makes the key, and shows its secret in this one answer.
+pub(super) async fn create(posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let catalogue = visitor.app.store.permissions().await?;
+    let form = KeyForm::sent(&catalogue, &fields, None, visitor.now);
+    let mut errors = Errors::default();
+    let new = form.new_key(&mut errors);
+    if errors.is_empty()
+        && form.is_live()
+        && let Err(problem) = visitor.confirm(fields.raw("password")).await?
+    {
+        errors.add("password", problem);
+    }
+    if !errors.is_empty() {
+        return show(&visitor, form, errors);
+    }
+    visitor.spend(&fields, "the key").await?;
+    let made = visitor.app.store.create_key(new, visitor.now, &visitor.actor()).await?;
+    Ok(reveal::page(&visitor, &made, None))
+}

@@ -1,0 +1,136 @@
+//! Revoking: for good, by typing the key's name.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{find, last_used, masked, path_of};
+use crate::dashboard::error::PageError;
+use crate::dashboard::fields::Errors;
+use crate::dashboard::parts::when::When;
+use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::visitor::{Posted, Visitor};
+use crate::model::{Key, State};
+use crate::store::listing::Listed;
+
+/// A key that was used within so many seconds is in use.
+const IN_USE: i64 = 900;
+
+/// Why a key is revoked: what is kept, and what the form says.
+const REASONS: [(&str, &str); 6] = [
+    ("it leaked, or may have", "It leaked, or may have"),
+    ("it is no longer used", "It is no longer used"),
+    ("another key has taken over", "Another key has taken over"),
+    ("its owner has changed", "Its owner has changed"),
+    ("its owner may no longer have it", "Its owner may no longer have it"),
+    ("", "Another reason, below"),
+];
+
+#[derive(Template)]
+#[template(path = "keys/revoke.html")]
+struct RevokePage {
+    shell: Shell,
+    name: String,
+    masked: String,
+    path: String,
+    environment: &'static str,
+    last_used: Option<When>,
+    is_in_use: bool,
+    is_stale: bool,
+    typed: String,
+    reason: String,
+    note: String,
+    errors: Errors,
+}
+
+#[derive(Default)]
+struct Typed {
+    name: String,
+    reason: Option<String>,
+    note: String,
+}
+
+/// The form.
+pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let listed = find(&visitor, &id).await?;
+    refuse_revoked(&listed.key, visitor.now)?;
+    Ok(show(&visitor, listed, Typed::default(), Errors::default()))
+}
+
+fn refuse_revoked(key: &Key, now: i64) -> Result<(), PageError> {
+    if key.state(now) == State::Revoked { Err(PageError::revoked()) } else { Ok(()) }
+}
+
+fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Response {
+    let Listed { key, last_used: used } = listed;
+    let is_wrong = !errors.is_empty();
+    let page = RevokePage {
+        shell: Shell::new(visitor, Section::Keys, format!("Revoke {}", key.name))
+            .in_environment(Some(key.environment)),
+        masked: masked(key.environment, key.hint.as_deref()),
+        path: path_of(&key.id),
+        environment: key.environment.as_str(),
+        last_used: last_used(used, visitor.now),
+        is_in_use: used.is_some_and(|at| visitor.now - at < IN_USE),
+        is_stale: visitor.is_stale(),
+        typed: typed.name,
+        reason: typed.reason.unwrap_or_else(|| REASONS[0].0.into()),
+        note: typed.note,
+        name: key.name,
+        errors,
+    };
+    let mut response = visitor.page(&page);
+    if is_wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    response
+}
+
+/// Revokes it, and leads to its page, which shows which gateways refuse it already.
+pub(super) async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let listed = find(&visitor, &id).await?;
+    refuse_revoked(&listed.key, visitor.now)?;
+    let typed = Typed {
+        name: fields.get("name").into(),
+        reason: Some(fields.get("reason").into()),
+        note: fields.get("note").into(),
+    };
+    let mut errors = Errors::default();
+    if typed.name != listed.key.name {
+        errors.add("name", "Type the name exactly as it is shown.");
+    }
+    let reason = reason(&typed, &mut errors);
+    if errors.is_empty()
+        && let Err(problem) = visitor.confirm(fields.raw("password")).await?
+    {
+        errors.add("password", problem);
+    }
+    if !errors.is_empty() {
+        return Ok(show(&visitor, listed, typed, errors));
+    }
+    visitor.app.store.revoke_key(&id, reason, visitor.now, &visitor.actor()).await?;
+    Ok(visitor.lead_to(&format!("{}?done=revoked", path_of(&id))))
+}
+
+/// The reason that is kept: the chosen one, and what was written besides.
+fn reason(typed: &Typed, errors: &mut Errors) -> Option<String> {
+    let chosen = typed.reason.as_deref().unwrap_or_default();
+    if !REASONS.iter().any(|reason| reason.0 == chosen) {
+        errors.add("reason", "Choose a reason.");
+    }
+    let mut mistakes = crate::model::draft::Mistakes::default();
+    let parts = [chosen, &typed.note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let reason = mistakes.text("note", Some(parts.join(": ")));
+    if let Err(mistakes) = mistakes.none_or(()) {
+        errors.add_all(mistakes);
+    }
+    reason
+}
+
+impl RevokePage {
+    fn reasons(&self) -> [(&'static str, &'static str, bool); 6] {
+        REASONS.map(|(word, label)| (word, label, word == self.reason))
+    }
+}

@@ -1,0 +1,120 @@
+//! Lines of the audit log in words.
+
+use serde_json::Value;
+
+use super::when::When;
+use crate::dashboard::fields::link;
+use crate::store::audit::AuditLine;
+
+/// One line.
+#[derive(Clone, Debug)]
+pub(in crate::dashboard) struct Entry {
+    pub(in crate::dashboard) when: When,
+    pub(in crate::dashboard) action: String,
+    pub(in crate::dashboard) code: String,
+    pub(in crate::dashboard) actor: String,
+    pub(in crate::dashboard) kind: &'static str,
+    pub(in crate::dashboard) address: Option<String>,
+    pub(in crate::dashboard) subject: String,
+    pub(in crate::dashboard) subject_name: Option<String>,
+    pub(in crate::dashboard) subject_link: Option<String>,
+    /// What is different: field, before, after.
+    pub(in crate::dashboard) changes: Vec<(String, String, String)>,
+}
+
+/// Lines in words.
+pub(in crate::dashboard) fn entries(lines: Vec<AuditLine>, now: i64) -> Vec<Entry> {
+    lines.into_iter().map(|line| Entry::new(line, now)).collect()
+}
+
+impl Entry {
+    fn new(line: AuditLine, now: i64) -> Self {
+        let name = line.after.as_ref().or(line.before.as_ref()).and_then(|facts| facts["name"].as_str());
+        Self {
+            when: When::from_now(line.at, now),
+            action: words(&line.action),
+            kind: match line.actor_kind.as_str() {
+                "operator" => "operator",
+                "cli" => "command line",
+                "api_token" => "API token",
+                "key_holder" => "holder of the key",
+                _ => "system",
+            },
+            subject_name: name.map(Into::into),
+            subject_link: match line.subject_kind.as_str() {
+                "key" => Some(format!("/settings/api-keys/{}", line.subject)),
+                "gateway" => Some("/settings/gateways".into()),
+                _ => Some(link("/settings/audit", &[("subject", &line.subject)])),
+            },
+            changes: changes(line.before.as_ref(), line.after.as_ref()),
+            code: line.action,
+            actor: line.actor,
+            address: line.address,
+            subject: line.subject,
+        }
+    }
+}
+
+/// `key.revoke` as people say it.
+fn words(action: &str) -> String {
+    match action {
+        "key.create" => "generated key",
+        "key.import" => "imported key",
+        "key.update" => "changed key",
+        "key.rotate" => "rotated key",
+        "key.revoke" => "revoked key",
+        "gateway.create" => "registered gateway",
+        "gateway.rotate_token" => "rotated token of gateway",
+        "gateway.revoke" => "shut out gateway",
+        "api_token.create" => "made API token",
+        "api_token.revoke" => "revoked API token",
+        "operator.create" => "added operator",
+        "operator.set_password" => "set password of operator",
+        "operator.disable" => "shut out operator",
+        "operator.sign_in" => "signed in",
+        "permission.offer" => "offered permission",
+        "permission.withdraw" => "withdrew permission",
+        other => other,
+    }
+    .into()
+}
+
+/// Field by field what is different. What a new thing does not have is no difference.
+fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<(String, String, String)> {
+    let Some(Value::Object(after)) = after else { return Vec::new() };
+    let differs = |(field, new): (&String, &Value)| {
+        let old = before.map_or(&Value::Null, |before| &before[field.as_str()]);
+        (old != new).then(|| (field.replace('_', " "), text(old), text(new)))
+    };
+    after.iter().filter_map(differs).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "–".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "none".into(),
+        Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_different_is_told() {
+        let (before, after) = (
+            json!({ "name": "a", "owner": null, "permissions": ["x:y"] }),
+            json!({ "name": "a", "owner": "org", "permissions": [] }),
+        );
+        let expected = [("owner", "–", "org"), ("permissions", "x:y", "none")]
+            .map(|(field, old, new)| (field.into(), old.into(), new.into()));
+        assert_eq!(changes(Some(&before), Some(&after)), expected);
+        assert!(changes(Some(&after), Some(&after)).is_empty());
+        assert_eq!(changes(None, Some(&json!({ "name": "a", "owner": null }))).len(), 1);
+    }
+}

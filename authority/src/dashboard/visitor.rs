@@ -1,0 +1,218 @@
+//! Who asks: the session behind a page, and the form that somebody sent.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+
+use super::MAX_FORM;
+use super::error::PageError;
+use super::fields::Fields;
+use super::shell::{Theme, html};
+use crate::clock;
+use crate::http::App;
+use crate::http::access::address;
+use crate::store::Actor;
+use crate::store::sessions::{LIFETIME, Session, SignIn};
+
+/// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.
+pub(super) const COOKIE: &str = "__Host-flint_session";
+/// For how long after the password was given nothing asks for it again, in seconds.
+pub(super) const FRESH: i64 = 600;
+
+/// Somebody who is signed in, and what they ask for.
+pub(super) struct Visitor {
+    pub(super) app: App,
+    pub(super) session: Session,
+    pub(super) theme: Theme,
+    /// One time for the whole request, in Unix seconds.
+    pub(super) now: i64,
+    /// Path and query.
+    pub(super) here: String,
+    pub(super) query: Fields,
+    cookie: String,
+    address: Option<String>,
+    /// When the password was last given.
+    began: i64,
+    /// A cookie that takes over, after the password was given again.
+    renewed: Option<HeaderValue>,
+}
+
+/// A form that somebody sent who is signed in; its token has been checked.
+pub(super) struct Posted {
+    pub(super) visitor: Visitor,
+    pub(super) fields: Fields,
+}
+
+impl Visitor {
+    /// Who they are, for the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        self.session.actor(self.address.clone())
+    }
+
+    /// Whether the password was last given too long ago for something grave.
+    pub(super) fn is_stale(&self) -> bool {
+        self.now - self.began >= FRESH
+    }
+
+    /// Takes the password, where it is needed. The session gets another cookie then, and the forms another token.
+    /// The error is for the person who typed it.
+    pub(super) async fn confirm(&mut self, password: &str) -> Result<Result<(), String>, PageError> {
+        if !self.is_stale() {
+            return Ok(Ok(()));
+        }
+        if password.is_empty() {
+            return Ok(Err("Type your password: this is asked again after ten minutes.".into()));
+        }
+        let (store, name) = (&self.app.store, self.session.operator.name.clone());
+        match store.sign_in(&name, password.into(), self.address.as_deref(), self.now).await? {
+            SignIn::Wrong => Ok(Err("This is not your password.".into())),
+            SignIn::Throttled(wait) => Ok(Err(format!("Too many attempts. Try again in {wait} seconds."))),
+            SignIn::Done(cookie, session) => {
+                store.sign_out(&self.cookie).await?;
+                (self.session, self.began) = (session, self.now);
+                self.cookie = cookie.reveal().into();
+                self.renewed = Some(session_cookie(cookie.reveal(), LIFETIME));
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    /// Uses up a form that may be sent once.
+    pub(super) async fn spend(&self, fields: &Fields, what: &str) -> Result<(), PageError> {
+        let token = fields.raw("once");
+        if !(20..=64).contains(&token.len()) {
+            return Err(PageError::forged());
+        }
+        let is_first = self.app.store.spend_form(token, &self.session.operator.id, self.now).await?;
+        if is_first { Ok(()) } else { Err(PageError::sent_before(what)) }
+    }
+
+    /// Ends the session.
+    pub(super) async fn sign_out(&self) -> Result<(), PageError> {
+        Ok(self.app.store.sign_out(&self.cookie).await?)
+    }
+
+    /// A page for this visitor.
+    pub(super) fn page(&self, page: &impl askama::Template) -> Response {
+        self.finish(html(page))
+    }
+
+    /// Leads this visitor on after a form has done its work.
+    pub(super) fn lead_to(&self, path: &str) -> Response {
+        self.finish(Redirect::to(path).into_response())
+    }
+
+    fn finish(&self, mut response: Response) -> Response {
+        if let Some(cookie) = &self.renewed {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+        response
+    }
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        let here = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let signed_out = || PageError::signed_out((parts.method == Method::GET).then_some(here.as_str()));
+        let now = clock::now();
+        let cookie = cookie(&parts.headers, COOKIE).ok_or_else(signed_out)?;
+        let session = app.store.session(&cookie, now).await?.ok_or_else(signed_out)?;
+        let began = app.store.session_began(&cookie).await?.ok_or_else(signed_out)?;
+        Ok(Self {
+            app: app.clone(),
+            session,
+            theme: Theme::of(&parts.headers),
+            now,
+            query: Fields::of_query(&parts.uri)?,
+            cookie,
+            address: address(&parts.extensions),
+            began,
+            renewed: None,
+            here,
+        })
+    }
+}
+
+impl FromRequest<App> for Posted {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let fields = read_form(&parts.headers, body).await?;
+        if !visitor.session.csrf_is(fields.raw("csrf")) {
+            return Err(PageError::forged());
+        }
+        Ok(Self { visitor, fields })
+    }
+}
+
+/// A form as browsers send it.
+pub(super) async fn read_form(headers: &HeaderMap, body: axum::body::Body) -> Result<Fields, PageError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+        return Err(PageError::unreadable());
+    }
+    let bytes = to_bytes(body, MAX_FORM).await.map_err(|_| PageError::too_large())?;
+    Fields::parse(&bytes)
+}
+
+/// The value of a cookie, if it came exactly once: of two, one is somebody else's.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|pair| pair.0 == name)
+        .map(|pair| pair.1.to_owned());
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The line that sets a session's cookie, or takes it away with an age of 0.
+pub(super) fn session_cookie(value: &str, age: i64) -> HeaderValue {
+    let line = format!("{COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax");
+    // A secret is letters and digits.
+    HeaderValue::from_str(&line).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// A path of this server that may be led to: nothing that a browser would take for another host.
+pub(super) fn local_path(path: &str) -> Option<&str> {
+    let is_local = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(['\\', '\r', '\n', '\t'])
+        && path.len() <= 2_048
+        && path.is_ascii();
+    is_local.then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_server_are_led_to() {
+        assert_eq!(local_path("/settings/api-keys?q=a%20b"), Some("/settings/api-keys?q=a%20b"));
+        for bad in
+            ["", "x", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "/\t/evil", "/ü"]
+        {
+            assert_eq!(local_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_comes_twice_is_none() {
+        let headers = |lines: &[&'static str]| {
+            lines.iter().map(|line| (header::COOKIE, HeaderValue::from_static(line))).collect::<HeaderMap>()
+        };
+        assert_eq!(cookie(&headers(&["a=1; b=2"]), "b"), Some("2".into()));
+        assert_eq!(cookie(&headers(&["a=1; ab=2"]), "b"), None);
+        assert_eq!(cookie(&headers(&["a=1; a=2"]), "a"), None);
+        assert_eq!(cookie(&headers(&["a=1", "a=1"]), "a"), None);
+    }
+}

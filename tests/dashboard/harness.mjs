@@ -1,0 +1,122 @@
+// A real `flint serve` on a fresh database, and a real Chromium that looks at it.
+
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+const run = promisify(execFile);
+const FLINT = process.env.FLINT;
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/// The rules that pages are held to: WCAG 2.2, A and AA, and what axe calls good practice.
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+export class Authority {
+  /// Starts one, on a free port and a database of its own.
+  static async start() {
+    const authority = new Authority();
+    authority.directory = await mkdtemp(join(tmpdir(), "flint-dashboard-"));
+    authority.database = `sqlite:${join(authority.directory, "flint.db")}`;
+    const child = spawn(FLINT, ["--json", "--database", authority.database, "serve", "--listen", "127.0.0.1:0"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    authority.child = child;
+    authority.log = "";
+    child.stderr.on("data", (text) => (authority.log += text));
+    let text = "";
+    for await (const line of createInterface({ input: child.stdout })) {
+      text += line;
+      try {
+        const started = JSON.parse(text);
+        authority.origin = `http://${started.listen}`;
+        authority.admin = started.first_sign_in;
+        return authority;
+      } catch {
+        // The rest of it is still to come.
+      }
+    }
+    throw new Error(`flint serve did not start: ${authority.log}`);
+  }
+
+  /// Runs the command line on the same database.
+  async flint(...words) {
+    const { stdout } = await run(FLINT, ["--json", "--database", this.database, ...words]);
+    return JSON.parse(stdout);
+  }
+
+  /// Calls the API.
+  async call(method, path, token, body, headers = {}) {
+    return fetch(`${this.origin}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+      body: body && JSON.stringify(body),
+    });
+  }
+
+  /// Reports use of keys as a gateway does.
+  async report(token, entries, at = Math.floor(Date.now() / 1000)) {
+    const body = { report_id: crypto.randomUUID(), from: at - 10, to: at, entries, dropped: 0 };
+    const answer = await this.call("POST", "/v1/usage", token, body, { "x-flint-gateway": "edge-process-1" });
+    if (!answer.ok) throw new Error(`usage: ${answer.status} ${await answer.text()}`);
+  }
+
+  async stop() {
+    const ended = new Promise((resolve) => this.child.once("exit", resolve));
+    this.child.kill("SIGTERM");
+    await ended;
+    await rm(this.directory, { recursive: true });
+  }
+}
+
+export async function browser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    // A sandbox of its own cannot be made inside most containers; nothing but our own pages is loaded.
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+  });
+}
+
+/// A window with nobody signed in.
+export async function visit(browser, authority, options = {}) {
+  const context = await browser.newContext({
+    baseURL: authority.origin,
+    viewport: { width: 1360, height: 860 },
+    ...options,
+  });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("console", (message) => {
+    // A page that answers 4xx on purpose is told by the browser too.
+    if (message.type() === "error" && !message.text().includes("the server responded with a status of 4")) {
+      page.problems.push(message.text());
+    }
+  });
+  return page;
+}
+
+export async function signIn(page, authority) {
+  await page.goto("/sign-in");
+  await page.getByLabel("Name").fill(authority.admin.name);
+  await page.getByLabel("Password").fill(authority.admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("**/settings/api-keys");
+}
+
+/// What axe finds wrong with the page as it is, one line each.
+export async function violations(page) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(
+    (rules) => axe.run(document, { runOnly: { type: "tag", values: rules } }),
+    RULES,
+  );
+  return found.violations.flatMap((rule) =>
+    rule.nodes.map((node) => `${rule.id}: ${node.target} ${node.failureSummary.replace(/\s+/g, " ")}`),
+  );
+}
