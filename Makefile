@@ -45,6 +45,7 @@ test-envoy: wasm flint ## Run the tests on a real Envoy
 
 lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 # What only the wasm build sees is invisible to the native run.
 	$(CARGO) clippy --locked --package flint-auth --package flint-abi --target wasm32-wasip1 -- -D warnings
@@ -54,6 +55,7 @@ lint: need-cargo need-cc ## Check format, lints on both targets, and the reposit
 
 fmt: need-cargo ## Format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 bench: wasm flint ## Measure, and write docs/benchmarks.md
 	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy benches/run
