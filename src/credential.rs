@@ -1,7 +1,7 @@
 //! Reading the credential (contract §2; RFC 6750 §2.1, RFC 9110 §11.4). There is one, there is none, or it is malformed.
 //!
 //! 1. Several `authorization` lines are malformed, also when one of them is good: never first-wins.
-//! 2. So is one line with several credentials, if one of them is a bearer's.
+//! 2. So is one line with several credentials, of whatever schemes.
 //! 3. No line, an empty one, and another scheme are no credential.
 //! 4. `Bearer` in any letter case, one or more spaces, one token68. Nothing after the scheme, anything else between,
 //!    and anything after the token are malformed.
@@ -34,7 +34,7 @@ impl<'a> Credential<'a> {
         };
         let (scheme, rest) = value.split_at(value.iter().take_while(|byte| is_tchar(**byte)).count());
         if !scheme.eq_ignore_ascii_case(b"bearer") {
-            let malformed = (scheme.is_empty() && !value.is_empty()) || names_bearer_later(value);
+            let malformed = (scheme.is_empty() && !value.is_empty()) || has_second_credential(value);
             return if malformed { Self::Malformed } else { Self::Absent };
         }
         let token = rest.trim_ascii_start_spaces();
@@ -62,12 +62,13 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// Whether a credential of another scheme is followed by a bearer's: `Basic …, Bearer …`.
-fn names_bearer_later(value: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').skip(1).any(|part| {
-        let part = trim(part);
-        let scheme = part.iter().take_while(|byte| is_tchar(**byte)).count();
-        part.get(..scheme).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+/// Whether a comma is followed by another credential, `scheme SP …` or a bare `Bearer`, and not by one more parameter of
+/// the same, `name=…`. Envoy joins several lines into one in this way.
+fn has_second_credential(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').skip(1).map(trim).any(|part| {
+        let (scheme, rest) = part.split_at(part.iter().take_while(|byte| is_tchar(**byte)).count());
+        let begins = rest.first() == Some(&b' ') && trim(rest).first().is_some_and(|next| *next != b'=');
+        scheme.eq_ignore_ascii_case(b"bearer") || (!scheme.is_empty() && begins)
     })
 }
 
@@ -162,6 +163,8 @@ mod tests {
             "flint_live_abc",
             "BearerToken flint_live_a",
             "Digest username=\"a\", realm=\"b\"",
+            "Digest a=b,c = d",
+            "Basic YTpi,",
         ] {
             assert_eq!(read(value), Credential::Absent, "{value}");
         }
@@ -183,6 +186,8 @@ mod tests {
             "Bearer flint_live_a,",
             "Bearer a,Bearer b",
             "Basic YTpi, Bearer flint_live_a",
+            "Basic YTpi,Basic YTpi",
+            "Digest a=\"b\", Basic YTpi",
             "Basic YTpi,bearer",
             "Bearer flint_live_a=",
             "Bearer flint_live_%61",

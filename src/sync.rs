@@ -15,7 +15,7 @@
 
 use std::fmt::Write as _;
 
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use crate::lease::Lease;
 use crate::page::{BadPage, Page};
 use crate::protocol::KEY_TABLE_PATH;
@@ -23,7 +23,7 @@ use crate::table::{Fault, Meta, Store, Writer, store::Namespace, store::Slot, wr
 
 /// How many entries to ask for: parsed and written in 2 to 3 ms, during which that VM's thread does nothing else.
 const LIMIT: u32 = 1_000;
-/// The least time between two calls, where the first brought no new cursor and did not wait as it was asked to.
+/// The least time between two calls, where the first brought nothing new and did not wait as it was asked to.
 const LEAST_GAP: u64 = 250;
 /// How many old shards are emptied in one step by a VM that serves requests.
 const SWEEP: u32 = 1_000;
@@ -112,8 +112,8 @@ pub enum Event {
         /// How many keys it has.
         keys: u64,
     },
-    /// The authority does not know the cursor.
-    Reset,
+    /// The authority does not know the cursor; so many times without an ordinary page in between.
+    Reset(u32),
     /// This VM has become the one that polls.
     TookLease,
     /// This VM polls no longer.
@@ -144,6 +144,8 @@ struct Holder {
     due: u64,
     call: Option<Outstanding>,
     backoff: Backoff,
+    /// Resets without an ordinary page in between.
+    resets: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -222,12 +224,13 @@ impl Sync {
             Ok(page) => page,
             Err(failure) => return self.handle_failure(failure, now),
         };
-        if page.reset {
-            self.events.push(Event::Reset);
-        }
         let moved = page.reset || holder.cursor() != Some(&page.cursor);
         if page.more && !moved {
             return self.handle_failure(Failure::NoProgress, now);
+        }
+        let gap = holder.gap(&page, moved, call);
+        if page.reset {
+            self.events.push(Event::Reset(holder.resets));
         }
         let (changes, dropped) = (page.changes.len(), page.dropped);
         match holder.take_page(store, self.namespace, page, now) {
@@ -241,8 +244,7 @@ impl Sync {
         if failures > 0 {
             self.events.push(Event::Recovered(failures));
         }
-        let hasty = !moved && call.wait > 0 && now.ms < call.sent + LEAST_GAP;
-        holder.due = if hasty { call.sent + LEAST_GAP } else { now.ms };
+        holder.due = now.ms.max(call.sent + gap);
         if holder.load.is_none() {
             self.yield_to_idle_vm(store, now);
         }
@@ -294,6 +296,7 @@ impl Holder {
             due: now.ms,
             call: None,
             backoff: Backoff::default(),
+            resets: 0,
         }
     }
 
@@ -342,6 +345,22 @@ impl Holder {
         let timeout = 1_000 * (u64::from(wait) + u64::from(settings.timeout_seconds));
         // The host reports a timeout itself; the second more is for the case that it never does.
         (Call { path, timeout }, Outstanding { sent: now.ms, wait, give_up: now.ms + timeout + 1_000 })
+    }
+
+    /// How long after a call the next one may be made at the earliest, so that no answer, however odd, is the start of
+    /// a loop: nothing new, at once, where the authority was asked to wait; or one reset after another, as when two
+    /// authorities with different databases answer under one name.
+    fn gap(&mut self, page: &Page, moved: bool, call: Outstanding) -> u64 {
+        if page.reset {
+            self.resets = self.resets.saturating_add(1);
+        } else if self.load.is_none() {
+            self.resets = 0;
+        }
+        match self.resets {
+            again @ 2.. if page.reset => (LEAST_GAP << (again - 2).min(16)).min(backoff::MOST),
+            _ if call.wait > 0 && (page.changes.is_empty() || !moved) => LEAST_GAP,
+            _ => 0,
+        }
     }
 
     /// Takes a good page. Answers with the number of keys if a whole table is complete.

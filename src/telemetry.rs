@@ -157,7 +157,7 @@ pub fn count(counters: &mut Counters, event: Event) {
         Event::Failed(failure, _) => counters.add(Counter::PollFailures(kind(failure)), 1),
         Event::Applied { dropped, .. } => counters.add(Counter::EntriesDropped, dropped),
         Event::Replaced { .. } => counters.add(Counter::TableReplacements, 1),
-        Event::Recovered(_) | Event::Reset | Event::TookLease | Event::LostLease => {}
+        Event::Recovered(_) | Event::Reset(_) | Event::TookLease | Event::LostLease => {}
     }
 }
 
@@ -201,13 +201,22 @@ pub fn line(event: Event, cluster: &str, token_env: &str) -> Option<(Level, Stri
             Level::Info,
             format!("flint: a whole key table of {keys} keys from cluster \"{cluster}\" is in use"),
         ),
-        Event::Reset => (
+        Event::Reset(times @ 2..) if times.is_power_of_two() => (
+            Level::Warn,
+            format!(
+                "flint: cluster \"{cluster}\" forgets its cursors, {times} times in a row; are these authorities with \
+                 different databases under one name?"
+            ),
+        ),
+        Event::Reset(1) => (
             Level::Info,
             format!(
                 "flint: cluster \"{cluster}\" does not know the cursor (restored or another database); fetching a whole new key table"
             ),
         ),
-        Event::Failed(..) | Event::Applied { .. } | Event::TookLease | Event::LostLease => return None,
+        Event::Failed(..) | Event::Reset(_) | Event::Applied { .. } | Event::TookLease | Event::LostLease => {
+            return None;
+        }
     })
 }
 

@@ -128,10 +128,10 @@ fn after_a_reset_the_old_table_serves_until_the_new_one_is_whole() {
     asks(&vm.tick(0).unwrap(), 0, Some("n1"));
     // The authority restarts in the middle: again it does not know the cursor.
     vm.page(&first);
-    vm.tick(0).unwrap();
+    vm.next_call(LEAST_GAP);
     vm.page(&page("n2", false, &[6]));
     assert_eq!((keys(&store).unwrap(), vm.cursor().as_deref()), (vec![2, 5, 6], Some("n2")));
-    assert!(vm.sync.take_events().contains(&Event::Reset));
+    assert!(vm.sync.take_events().contains(&Event::Reset(2)));
 }
 
 #[test]
@@ -193,6 +193,41 @@ fn an_authority_that_answers_at_once_with_nothing_is_not_asked_without_pause() {
         }
     }
     assert!((3..=5).contains(&calls), "{calls}");
+}
+
+#[test]
+fn an_authority_that_forgets_every_cursor_is_asked_ever_more_rarely() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    let mut calls = 0;
+    for _ in 0..60_000 {
+        if vm.sync.holder.as_ref().is_some_and(|holder| holder.call.is_some()) || vm.tick(1).is_some() {
+            let mut forgetful = page("c1", false, &[1]);
+            forgetful["reset"] = json!(true);
+            vm.page(&forgetful);
+            calls += 1;
+        }
+    }
+    assert!((8..=16).contains(&calls), "{calls}");
+    assert_eq!(keys(&store).unwrap(), [1]);
+    vm.next_call(10_000);
+    vm.page(&page("c2", false, &[2]));
+    vm.tick(0).expect("all is well again");
+}
+
+#[test]
+fn an_authority_that_answers_at_once_with_new_cursors_and_nothing_else_is_not_asked_without_pause() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c0", false, &[1]));
+    let calls = (1..=1_000).filter(|number| {
+        let called = vm.tick(1).is_some();
+        if called {
+            vm.page(&page(&format!("c{number}"), false, &[]));
+        }
+        called
+    });
+    assert!((3..=5).contains(&calls.count()));
 }
 
 #[test]

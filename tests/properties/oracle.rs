@@ -242,7 +242,10 @@ fn token<'a>(lines: &[&'a [u8]]) -> Result<&'a [u8], Outcome> {
         let later = lower.split(|byte| *byte == b',').skip(1).any(|part| {
             let start = part.iter().position(|byte| !is_space(byte)).unwrap_or(part.len());
             let part = part.get(start..).unwrap_or_default();
-            part.strip_prefix(b"bearer").is_some_and(|rest| rest.first().is_none_or(|next| !is_scheme(next)))
+            let end = part.iter().position(|byte| !is_scheme(byte)).unwrap_or(part.len());
+            let (scheme, rest) = part.split_at(end);
+            let said = rest.iter().find(|byte| !is_space(byte)).is_some_and(|next| *next != b'=');
+            scheme == b"bearer" || (!scheme.is_empty() && rest.first() == Some(&b' ') && said)
         });
         let nameless = scheme.is_empty() && !line.is_empty();
         return Err(if later || nameless { Outcome::Malformed } else { Outcome::NoCredential });
