@@ -98,6 +98,14 @@ impl Lease {
         }
     }
 
+    /// Whether there was a lease and it ended before this time.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn ended_before<S: Store>(&self, store: &S, time: u64) -> Result<bool, Fault> {
+        Ok(self.held(store)?.is_some_and(|(held, _)| held.until < time))
+    }
+
     fn held<S: Store>(&self, store: &S) -> Result<Option<(Held, u32)>, Fault> {
         let found = store.get(&self.namespace.single(b'l'))?;
         Ok(found.and_then(|(value, cas)| Some((Held::read(&value)?, cas))))

@@ -42,6 +42,7 @@ pub mod page;
 pub mod sync;
 pub mod lease;
 pub mod backoff;
+pub mod attic;
 
 pub mod usage;
 pub mod telemetry;

@@ -8,10 +8,11 @@ use super::clock;
 use super::metrics::gauge;
 use super::shared::Shared;
 use super::vm::Vm;
+use crate::attic;
 use crate::config::{Authority, Token};
 use crate::protocol::{GATEWAY_HEADER, USAGE_PATH};
 use crate::request::{Headers, serialise};
-use crate::sync::{self, Answer, Failure, Settings, Sync};
+use crate::sync::{self, Answer, Event, Failure, Settings, Sync};
 use crate::table::store::{If, Namespace, Store as _};
 use crate::table::{Meta, View};
 use crate::telemetry::{self, Counter};
@@ -35,6 +36,8 @@ pub(super) struct Gateway {
     pub(super) ms: u64,
     pub(super) unix: i64,
     gauges_at: u64,
+    /// Whether the namespace stands in the list of those in use.
+    entered: bool,
 }
 
 /// A call on its way.
@@ -70,6 +73,7 @@ impl Gateway {
             ms: clock::monotonic_ms(),
             unix: clock::unix().unwrap_or_default(),
             gauges_at: 0,
+            entered: false,
         }
     }
 
@@ -90,6 +94,7 @@ impl Gateway {
         // Where shared data fails, the view stays as it was and grows old.
         let _ = self.view.refresh(&Shared);
         if polls {
+            self.entered = self.entered || attic::enter(&Shared, self.namespace).is_ok();
             self.poll_table(vm, root);
         }
         self.report_usage(vm, root);
@@ -228,6 +233,8 @@ impl Gateway {
             Token::None | Token::Literal(_) => "",
         };
         for event in self.sync.take_events() {
+            // Whoever takes a lease may find its namespace cleared away.
+            self.entered = self.entered && event != Event::TookLease;
             vm.metrics.count(|counters| telemetry::count(counters, event));
             say(telemetry::line(event, &self.authority.cluster, token_env));
         }

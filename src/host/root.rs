@@ -89,7 +89,9 @@ impl Root {
         }
         self.resume_waiting();
         let ready = self.gateway().is_none_or(|gateway| http::is_usable(&self.config, &gateway.borrow()));
-        self.vm.beat(clock::monotonic_ms(), ready);
+        let now = clock::monotonic_ms();
+        self.vm.beat(now, ready);
+        self.vm.tidy(now);
         let polls = self.gateway().is_some_and(|gateway| gateway.borrow().is_poller());
         self.tick_every(if polls || !ready { FAST } else { SLOW });
     }

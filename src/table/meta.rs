@@ -6,6 +6,8 @@ use crate::bytes::Reader;
 /// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
 /// anew by the version that reads it.
 const VERSION: u8 = 1;
+/// Its name among a namespace's single values.
+pub const NAME: u8 = b'm';
 
 /// The table that serves. Absent as long as no first run has ended.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -48,7 +50,7 @@ impl Meta {
     /// # Errors
     /// Those of the store. A value of another version is no error and reads as none.
     pub fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, Option<u32>), Fault> {
-        Ok(match store.get(&namespace.single(b'm'))? {
+        Ok(match store.get(&namespace.single(NAME))? {
             Some((bytes, cas)) => (Self::read(&bytes), Some(cas)),
             None => (None, None),
         })
@@ -59,7 +61,7 @@ impl Meta {
     /// # Errors
     /// Those of the store.
     pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
-        store.set(&namespace.single(b'm'), &self.write(), If::still(cas))
+        store.set(&namespace.single(NAME), &self.write(), If::still(cas))
     }
 
     fn write(&self) -> Vec<u8> {

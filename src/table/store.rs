@@ -118,6 +118,18 @@ impl Namespace {
         Self(name)
     }
 
+    /// A namespace by its name.
+    #[must_use]
+    pub const fn from_bytes(name: [u8; 12]) -> Self {
+        Self(name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
+
     /// The key of one of the namespace's single values.
     #[must_use]
     pub fn single(self, name: u8) -> Key {

@@ -30,7 +30,7 @@ impl Memory {
         self.writes_left.set(None);
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.values.borrow().values().map(|(value, _)| value.len()).sum()
     }
 }
@@ -85,19 +85,19 @@ fn put(number: u32) -> Change {
 }
 
 /// A table with these keys that serves.
-fn serving(store: &Memory, keys: impl Iterator<Item = u32>) -> Writer {
-    let mut writer = Writer::begin(store, namespace(), Slot::A, 1, 1).unwrap();
+pub(crate) fn serving(store: &Memory, namespace: Namespace, keys: impl Iterator<Item = u32>) -> Writer {
+    let mut writer = Writer::begin(store, namespace, Slot::A, 1, 1).unwrap();
     writer.apply(store, &keys.map(put).collect::<Vec<_>>()).unwrap();
-    publish(store, &writer);
+    publish(store, namespace, &writer);
     writer
 }
 
-fn publish(store: &Memory, writer: &Writer) {
-    let (held, cas) = Meta::load(store, namespace()).unwrap();
+fn publish(store: &Memory, namespace: Namespace, writer: &Writer) {
+    let (held, cas) = Meta::load(store, namespace).unwrap();
     let mut meta = held.unwrap_or_default();
     writer.describe(&mut meta);
     meta.writing = false;
-    meta.save(store, namespace(), cas).unwrap();
+    meta.save(store, namespace, cas).unwrap();
 }
 
 fn id(store: &Memory, view: &mut View, number: u32) -> Option<String> {
@@ -114,7 +114,7 @@ fn view(store: &Memory) -> View {
 #[test]
 fn a_record_comes_back_as_it_went_in() {
     let store = Memory::default();
-    serving(&store, 0..210);
+    serving(&store, namespace(), 0..210);
     let mut view = view(&store);
     for number in 0..210 {
         let expected = entry(number, "a");
@@ -139,7 +139,7 @@ fn there_is_no_table_before_the_first_one() {
 #[test]
 fn a_reader_with_an_old_view_finds_every_key_after_any_number_of_splits() {
     let store = Memory::default();
-    let mut writer = serving(&store, 0..1);
+    let mut writer = serving(&store, namespace(), 0..1);
     let old = view(&store);
     for start in (0..10_000).step_by(500) {
         writer.apply(&store, &(start..start + 500).map(put).collect::<Vec<_>>()).unwrap();
@@ -154,12 +154,12 @@ fn a_reader_with_an_old_view_finds_every_key_after_any_number_of_splits() {
 #[test]
 fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
     let store = Memory::default();
-    serving(&store, 0..1_000);
+    serving(&store, namespace(), 0..1_000);
     let mut reader = view(&store);
     let mut next = Writer::begin(&store, namespace(), Slot::B, 2, 1).unwrap();
     next.apply(&store, &(500..600).map(put).collect::<Vec<_>>()).unwrap();
     assert!(id(&store, &mut reader, 1).is_some(), "the old table serves until the new one is complete");
-    publish(&store, &next);
+    publish(&store, namespace(), &next);
     assert!(Sweep::new(namespace(), Slot::A, 1).step(&store, u32::MAX).unwrap());
     assert_eq!(id(&store, &mut reader, 1), None);
     assert!(id(&store, &mut reader, 555).is_some());
@@ -169,13 +169,13 @@ fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
 #[test]
 fn replacing_a_table_again_and_again_takes_no_more_room() {
     let store = Memory::default();
-    serving(&store, 0..5_000);
+    serving(&store, namespace(), 0..5_000);
     let mut sizes = vec![store.bytes()];
     for run in 2..8 {
         let slot = if run % 2 == 0 { Slot::B } else { Slot::A };
         let mut next = Writer::begin(&store, namespace(), slot, run, 1).unwrap();
         next.apply(&store, &(0..5_000).map(put).collect::<Vec<_>>()).unwrap();
-        publish(&store, &next);
+        publish(&store, namespace(), &next);
         assert!(Sweep::new(namespace(), slot.other(), 1).step(&store, u32::MAX).unwrap());
         sizes.push(store.bytes());
     }
@@ -185,7 +185,7 @@ fn replacing_a_table_again_and_again_takes_no_more_room() {
 #[test]
 fn a_writer_that_lost_its_lease_cannot_undo_what_its_successor_wrote() {
     let store = Memory::default();
-    let mut old = serving(&store, 0..10);
+    let mut old = serving(&store, namespace(), 0..10);
     let meta = view(&store).meta().unwrap().clone();
     let mut new = Writer::resume(&store, namespace(), &meta, 2).unwrap();
     new.apply(&store, &[(Digest::of(&3_u32.to_le_bytes()), None)]).unwrap();
@@ -198,7 +198,7 @@ fn a_writer_that_lost_its_lease_cannot_undo_what_its_successor_wrote() {
 fn a_successor_finishes_what_a_writer_left_half_done() {
     for writes in 0..200 {
         let store = Memory::default();
-        let mut writer = serving(&store, 0..300);
+        let mut writer = serving(&store, namespace(), 0..300);
         let page: Vec<_> = (250..700).map(put).collect();
         let (meta, cas) = Meta::load(&store, namespace()).unwrap();
         let mut meta = meta.unwrap();
@@ -212,7 +212,7 @@ fn a_successor_finishes_what_a_writer_left_half_done() {
 
         let mut next = Writer::resume(&store, namespace(), &meta, 2).unwrap();
         next.apply(&store, &page).unwrap();
-        publish(&store, &next);
+        publish(&store, namespace(), &next);
         let mut reader = view(&store);
         assert!((0..700).all(|number| id(&store, &mut reader, number).is_some()), "after {writes} writes");
         assert_eq!(reader.meta().unwrap().keys, 700, "after {writes} writes");
@@ -250,7 +250,7 @@ proptest! {
         prop::collection::hash_map(0..400_u32, prop::option::of("[a-z]{1,8}"), 0..120), 1..12,
     )) {
         let store = Memory::default();
-        let mut writer = serving(&store, 0..0);
+        let mut writer = serving(&store, namespace(), 0..0);
         let mut model: HashMap<u32, String> = HashMap::new();
         let mut old = view(&store);
         for page in pages {
@@ -261,7 +261,7 @@ proptest! {
                 })
                 .collect();
             writer.apply(&store, &changes).unwrap();
-            publish(&store, &writer);
+            publish(&store, namespace(), &writer);
             for (number, mark) in page {
                 match mark {
                     Some(mark) => model.insert(number, format!("key_{number}-{mark}")),

@@ -1,0 +1,120 @@
+//! Tables that nobody asks for any more: emptied, so that a gateway whose token or authority was changed by an update
+//! of its configuration does not keep the old table for as long as Envoy runs.
+//!
+//! 1. Every namespace that was ever used stands in one shared list.
+//! 2. A namespace whose lease ran out [`ABANDONED`] ago has no poller and so no configuration.
+//! 3. Whoever clears it takes its lease first. A configuration that comes back in the meantime waits for that lease
+//!    and then begins with an empty table, and not with half of one.
+
+use crate::lease::Lease;
+use crate::table::store::{Fault, If, Key, Namespace, Slot, Store};
+use crate::table::writer::Sweep;
+use crate::table::{Meta, meta};
+
+/// How long after the end of its lease a namespace counts as abandoned, in milliseconds.
+pub const ABANDONED: u64 = 600_000;
+
+/// Enters a namespace into the list.
+///
+/// # Errors
+/// Those of the store, [`Fault::Lost`] among them: then it is to be tried again.
+pub fn enter<S: Store>(store: &S, namespace: Namespace) -> Result<(), Fault> {
+    let (mut listed, condition) = list(store)?;
+    if listed.contains(&namespace) {
+        return Ok(());
+    }
+    listed.push(namespace);
+    store.set(&key(), &written(&listed), condition)
+}
+
+/// Clears one abandoned namespace, if there is one. `me` is this VM's number.
+///
+/// # Errors
+/// Those of the store; what was cleared until then stays so, and the next call goes on.
+pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namespace>, Fault> {
+    for namespace in list(store)?.0 {
+        let mut lease = Lease::new(namespace, me);
+        if !lease.ended_before(store, now.saturating_sub(ABANDONED))? {
+            continue;
+        }
+        let Some(fence) = lease.step(store, now, false)? else { continue };
+        // Readers first: from here on there is no table.
+        if Meta::load(store, namespace)?.0.is_some() {
+            store.set(&namespace.single(meta::NAME), &[], If::Always)?;
+        }
+        for slot in [Slot::A, Slot::B] {
+            Sweep::new(namespace, slot, fence).step(store, u32::MAX)?;
+        }
+        lease.release(store, now)?;
+        let (mut listed, condition) = list(store)?;
+        listed.retain(|listed| *listed != namespace);
+        store.set(&key(), &written(&listed), condition)?;
+        return Ok(Some(namespace));
+    }
+    Ok(None)
+}
+
+fn key() -> Key {
+    Key::new(*b"flint.namespaces")
+}
+
+fn list<S: Store>(store: &S) -> Result<(Vec<Namespace>, If), Fault> {
+    let found = store.get(&key())?;
+    let cas = found.as_ref().map(|(_, cas)| *cas);
+    let value = found.map(|(value, _)| value).unwrap_or_default();
+    Ok((value.as_chunks().0.iter().map(|name| Namespace::from_bytes(*name)).collect(), If::still(cas)))
+}
+
+fn written(listed: &[Namespace]) -> Vec<u8> {
+    listed.iter().flat_map(|namespace| *namespace.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::TERM;
+    use crate::table::View;
+    use crate::table::tests::{Memory, serving};
+
+    fn table(store: &Memory, token: &str) -> Namespace {
+        let namespace = Namespace::of("cluster", "host", token);
+        enter(store, namespace).unwrap();
+        enter(store, namespace).unwrap();
+        assert!(Lease::new(namespace, 1).step(store, 0, false).unwrap().is_some());
+        serving(store, namespace, 0..500);
+        namespace
+    }
+
+    #[test]
+    fn a_table_that_nobody_polls_is_emptied_and_the_others_stay() {
+        let store = Memory::default();
+        let (old, new) = (table(&store, "old"), table(&store, "new"));
+        let full = store.bytes();
+        let late = ABANDONED + TERM + 1;
+        Lease::new(new, 2).step(&store, late, false).unwrap();
+        assert_eq!(clear_one(&store, 9, TERM + 1), Ok(None));
+        assert_eq!(clear_one(&store, 9, late), Ok(Some(old)));
+        assert_eq!(clear_one(&store, 9, late), Ok(None));
+        let meta = |namespace| {
+            let mut view = View::new(namespace);
+            view.refresh(&store).unwrap();
+            view.meta().cloned()
+        };
+        assert!(meta(old).is_none() && meta(new).is_some());
+        assert!(store.bytes() < full * 6 / 10);
+    }
+
+    #[test]
+    fn a_configuration_that_comes_back_begins_anew() {
+        let store = Memory::default();
+        let old = table(&store, "old");
+        let late = ABANDONED + TERM + 1;
+        clear_one(&store, 9, late).unwrap();
+        assert_eq!(
+            Lease::new(old, 1).step(&store, late, false).unwrap(),
+            Some(3),
+            "with a fence above all before"
+        );
+        enter(&store, old).unwrap();
+    }
+}
