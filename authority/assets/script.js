@@ -178,11 +178,11 @@ function reveal(box) {
     } catch {
       if (toggle.getAttribute("aria-pressed") !== "true") toggle.click();
       getSelection().selectAllChildren(value);
-      said.textContent = "The browser did not allow copying. The key is shown and selected: copy it with Ctrl+C or ⌘C.";
+      said.textContent = "The browser did not allow copying. It is shown and selected: copy it with Ctrl+C or ⌘C.";
     }
   });
 
-  box.querySelector("[data-kept]").addEventListener("click", () => {
+  box.querySelector("[data-kept]")?.addEventListener("click", () => {
     isKept = true;
   });
 

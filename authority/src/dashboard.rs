@@ -19,7 +19,15 @@ mod shell;
 mod visitor;
 
 mod keys;
+
+mod activity;
+mod audit;
+mod confirm;
+mod gateways;
+mod operators;
+mod permissions;
 mod sign_in;
+mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -45,6 +53,12 @@ pub fn router() -> Router<App> {
         .route("/theme", post(sign_in::theme))
         .route("/assets/{name}", get(assets::serve))
         .merge(keys::router())
+        .merge(activity::router())
+        .merge(audit::router())
+        .merge(gateways::router())
+        .merge(operators::router())
+        .merge(permissions::router())
+        .merge(tokens::router())
         .route("/settings/{*rest}", get(async || PageError::not_found("page")))
         .method_not_allowed_fallback(async || PageError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -87,6 +87,12 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "Revoked already", message)
     }
 
+    /// Nobody shuts themselves out by accident.
+    pub(super) fn not_oneself() -> Self {
+        let message = "You cannot do this to yourself. Ask another operator, or use the command line.";
+        Self::new(StatusCode::CONFLICT, "Not to yourself", message)
+    }
+
     /// The form was sent before.
     pub(super) fn sent_before(what: &str) -> Self {
         let message = format!(

@@ -1,10 +1,12 @@
 //! Settings → API Keys: the list, and every step in a key's life.
 
-mod create;
+pub(super) mod create;
+mod edit;
 mod form;
 mod list;
-mod reveal;
+pub(super) mod reveal;
 mod revoke;
+mod rotate;
 mod show;
 
 use axum::Router;
@@ -24,6 +26,8 @@ pub(super) fn router() -> Router<App> {
         .route("/settings/api-keys", get(list::page))
         .route("/settings/api-keys/new", get(create::page).post(create::create))
         .route("/settings/api-keys/{id}", get(show::page))
+        .route("/settings/api-keys/{id}/edit", get(edit::page).post(edit::save))
+        .route("/settings/api-keys/{id}/rotate", get(rotate::page).post(rotate::rotate))
         .route("/settings/api-keys/{id}/revoke", get(revoke::page).post(revoke::revoke))
 }
 
@@ -46,7 +50,7 @@ fn masked(environment: Environment, hint: Option<&str>) -> String {
 }
 
 /// Who did something, from the label in the store: `operator:ada` is Ada.
-fn who(label: &str) -> String {
+pub(super) fn who(label: &str) -> String {
     match label.split_once(':') {
         Some(("cli", name)) => format!("{name}, command line"),
         Some(("operator" | "api_token", name)) => name.into(),

@@ -56,6 +56,11 @@ impl Visitor {
         self.now - self.began >= FRESH
     }
 
+    /// Makes [`Visitor::confirm`] want the password, however young the session is.
+    pub(super) fn ask_anew(&mut self) {
+        self.began = i64::MIN / 2;
+    }
+
     /// Takes the password, where it is needed. The session gets another cookie then, and the forms another token.
     /// The error is for the person who typed it.
     pub(super) async fn confirm(&mut self, password: &str) -> Result<Result<(), String>, PageError> {

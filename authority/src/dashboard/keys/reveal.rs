@@ -27,10 +27,8 @@ struct RevealPage<'a> {
 pub(in crate::dashboard) struct Reveal<'a> {
     pub(in crate::dashboard) value: &'a str,
     pub(in crate::dashboard) masked: String,
-    /// The name of the environment variable.
-    pub(in crate::dashboard) variable: &'static str,
-    /// A `.env` file, as an address that holds it.
-    pub(in crate::dashboard) file: String,
+    /// A `.env` file, as an address that holds it. A password has none.
+    pub(in crate::dashboard) file: Option<String>,
 }
 
 /// The key that is taken over from.
@@ -41,10 +39,13 @@ struct Old {
 }
 
 impl<'a> Reveal<'a> {
+    /// `variable` is what the secret is called in an environment; empty for what belongs in none.
     pub(in crate::dashboard) fn new(value: &'a str, masked: String, variable: &'static str) -> Self {
-        let line = format!("{variable}={value}\n");
-        let file = format!("data:text/plain;charset=utf-8,{}", utf8_percent_encode(&line, NON_ALPHANUMERIC));
-        Self { value, masked, variable, file }
+        let file = Some(variable).filter(|name| !name.is_empty()).map(|name| {
+            let line = format!("{name}={value}\n");
+            format!("data:text/plain;charset=utf-8,{}", utf8_percent_encode(&line, NON_ALPHANUMERIC))
+        });
+        Self { value, masked, file }
     }
 }
 

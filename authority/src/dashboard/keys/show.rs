@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::list::summary;
 use super::{find, last_used, masked, path_of, who};
+use crate::dashboard::activity::range;
 use crate::dashboard::error::PageError;
 use crate::dashboard::fields::link;
 use crate::dashboard::parts::badge::{Badge, badges};
@@ -45,6 +46,7 @@ struct KeyPage {
     effect: Effect,
     log: Vec<Entry>,
     log_link: String,
+    export: String,
 }
 
 /// The other key of a rotation, with what tells whether the old one is idle.
@@ -64,10 +66,7 @@ pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Res
     let (store, now) = (&visitor.app.store, visitor.now);
     let listed = find(&visitor, &id).await?;
     let key = listed.key;
-    let range = match visitor.query.get("range") {
-        "" => Range::Week,
-        word => Range::parse(word).ok_or_else(|| PageError::bad_link("the range is unknown"))?,
-    };
+    let range = range(&visitor.query)?;
     let activity = store.activity(&Whose::Key(key.id.clone()), range, now).await?;
     let month = store.activity_of_keys(std::slice::from_ref(&key.id), Range::Month, now).await?;
     let verb = if key.state(now) == State::Revoked { "Refused" } else { "Applied" };
@@ -101,6 +100,7 @@ pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         ranges: ranges(&path, range),
         chart: Chart::new(&activity, range),
         log_link: link("/settings/audit", &[("subject", &key.id)]),
+        export: link("/settings/activity.csv", &[("key", &key.id), ("range", range.as_str())]),
         effect,
         log,
         path,

@@ -1,0 +1,145 @@
+//! Settings → Audit log: who did what, filtered, in pages, and as a file.
+
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::activity::csv;
+use super::error::PageError;
+use super::fields::{Fields, link};
+use super::parts::log::{Entry, entries};
+use super::parts::when;
+use super::shell::{Section, Shell};
+use super::visitor::Visitor;
+use crate::http::App;
+use crate::model::DAY;
+use crate::store::audit::{AuditFilter, to_csv};
+
+const PATH: &str = "/settings/audit";
+const PAGE: u32 = 50;
+/// The most lines of one file. Older ones are in the next, with a later `before`.
+const EXPORT: u32 = 50_000;
+
+/// Kinds of actions to choose from.
+const ACTIONS: [(&str, &str); 9] = [
+    ("", "Everything"),
+    ("key.", "Keys: everything"),
+    ("key.create", "Keys: generated"),
+    ("key.rotate", "Keys: rotated"),
+    ("key.revoke", "Keys: revoked"),
+    ("gateway.", "Gateways"),
+    ("api_token.", "API tokens"),
+    ("operator.", "Operators and sign-ins"),
+    ("permission.", "Permissions"),
+];
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    shell: Shell,
+    asked: Asked,
+    log: Vec<Entry>,
+    next: Option<String>,
+    export: String,
+}
+
+/// What the address asks for.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    actor: String,
+    action: String,
+    subject: String,
+    since: String,
+    before: String,
+}
+
+/// The pages of the log.
+pub(super) fn router() -> Router<App> {
+    Router::new().route(PATH, get(page)).route("/settings/audit.csv", get(export))
+}
+
+async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    let asked = Asked::read(&visitor.query);
+    let mut lines = visitor.app.store.audit(&asked.filter(PAGE + 1)?).await?;
+    let more = lines.len() > PAGE as usize;
+    lines.truncate(PAGE as usize);
+    let next = lines.last().filter(|_| more).map(|last| {
+        let before = last.seq.to_string();
+        Asked { before, ..asked.clone() }.link(PATH)
+    });
+    let page = AuditPage {
+        shell: Shell::new(&visitor, Section::Audit, "Audit log"),
+        export: asked.link("/settings/audit.csv"),
+        log: entries(lines, visitor.now),
+        next,
+        asked,
+    };
+    Ok(visitor.page(&page))
+}
+
+async fn export(visitor: Visitor) -> Result<Response, PageError> {
+    let lines = visitor.app.store.audit(&Asked::read(&visitor.query).filter(EXPORT)?).await?;
+    Ok(csv("audit.csv", to_csv(&lines)))
+}
+
+impl AuditPage {
+    fn actions(&self) -> [(&'static str, &'static str, bool); 9] {
+        ACTIONS.map(|(word, label)| (word, label, word == self.asked.action))
+    }
+
+    fn first(&self) -> String {
+        Asked { before: String::new(), ..self.asked.clone() }.link(PATH)
+    }
+}
+
+impl Asked {
+    fn read(query: &Fields) -> Self {
+        let word = |name| query.get(name).to_owned();
+        Self {
+            actor: word("actor"),
+            action: word("action"),
+            subject: word("subject"),
+            since: word("since"),
+            before: word("before"),
+        }
+    }
+
+    fn link(&self, path: &str) -> String {
+        let Self { actor, action, subject, since, before } = self;
+        let query = [
+            ("actor", actor),
+            ("action", action),
+            ("subject", subject),
+            ("since", since),
+            ("before", before),
+        ];
+        link(path, &query.map(|(name, value)| (name, value.as_str())))
+    }
+
+    fn filter(&self, limit: u32) -> Result<AuditFilter, PageError> {
+        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        if [&self.actor, &self.action, &self.subject].into_iter().any(|text| text.len() > 800) {
+            return Err(PageError::bad_link("what it searches for is longer than anything to be found"));
+        }
+        let since = match self.since.as_str() {
+            "" => None,
+            day => {
+                let end = when::end_of_day(day).ok_or_else(|| PageError::bad_link("the day is none"))?;
+                Some(end - DAY)
+            }
+        };
+        let before = match self.before.as_str() {
+            "" => None,
+            number => Some(number.parse().map_err(|_| PageError::bad_link("there is no such page"))?),
+        };
+        Ok(AuditFilter {
+            subject: some(&self.subject),
+            actor: some(&self.actor),
+            action: some(&self.action),
+            since,
+            before,
+            limit,
+        })
+    }
+}

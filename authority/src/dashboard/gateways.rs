@@ -1,0 +1,227 @@
+//! Settings → Gateways: who reads the table, and how far each process has come.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::confirm::{Question, answered, ask, show_secret};
+use super::error::PageError;
+use super::fields::Errors;
+use super::keys::create::once;
+use super::keys::reveal::Reveal;
+use super::parts::badge::Badge;
+use super::parts::chart::number;
+use super::parts::when::When;
+use super::shell::{Section, Shell};
+use super::visitor::{Posted, Visitor};
+use crate::http::App;
+use crate::model::DAY;
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::store::gateways::{Gateway, Process};
+use crate::store::propagation::{GONE_AFTER, SILENT_AFTER};
+
+const PATH: &str = "/settings/gateways";
+
+#[derive(Template)]
+#[template(path = "gateways.html")]
+struct GatewaysPage {
+    shell: Shell,
+    rows: Vec<Row>,
+    latest: String,
+    name: String,
+    errors: Errors,
+    once: String,
+    is_stale: bool,
+}
+
+struct Row {
+    gateway: Gateway,
+    path: String,
+    created: When,
+    badge: Badge,
+    processes: Vec<ProcessRow>,
+}
+
+struct ProcessRow {
+    id: String,
+    badge: Badge,
+    applied: String,
+    applied_at: When,
+    seen: When,
+}
+
+/// The pages of gateways.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route(PATH, get(page).post(create))
+        .route("/settings/gateways/{id}/rotate", get(ask_rotate).post(rotate))
+        .route("/settings/gateways/{id}/revoke", get(ask_revoke).post(revoke))
+}
+
+async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    show(&visitor, String::new(), Errors::default()).await
+}
+
+async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Response, PageError> {
+    let (store, now) = (&visitor.app.store, visitor.now);
+    let (latest, processes) = (store.latest_change().await?, store.processes(now - GONE_AFTER).await?);
+    let rows = store.gateways().await?.into_iter().map(|gateway| Row::new(gateway, &processes, latest, now));
+    let notice = Some("The gateway is shut out.").filter(|_| visitor.query.get("done") == "revoked");
+    let is_wrong = !errors.is_empty();
+    let page = GatewaysPage {
+        shell: Shell::new(visitor, Section::Gateways, "Gateways").with_notice(notice),
+        rows: rows.collect(),
+        latest: number(latest),
+        name,
+        errors,
+        once: once()?,
+        is_stale: visitor.is_stale(),
+    };
+    let mut response = visitor.page(&page);
+    if is_wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+impl Row {
+    fn new(gateway: Gateway, processes: &[Process], latest: i64, now: i64) -> Self {
+        let own = processes.iter().filter(|process| process.gateway_id == gateway.id);
+        let processes: Vec<_> = own.map(|process| ProcessRow::new(process, latest, now)).collect();
+        let badge = match (&gateway.revoked_at, processes.first()) {
+            (Some(at), _) => Badge::new("bad", "Shut out", super::parts::when::distance(*at, now)),
+            (None, None) => Badge::new("quiet", "Not heard of", "in the last day".into()),
+            (None, Some(_)) if processes.iter().all(|process| process.badge.tone == "good") => {
+                Badge::new("good", "Up to date", String::new())
+            }
+            (None, Some(_)) => Badge::new("warn", "Behind", String::new()),
+        };
+        let path = format!("{PATH}/{}", gateway.id);
+        Self { created: When::day(gateway.created_at), path, badge, processes, gateway }
+    }
+}
+
+impl ProcessRow {
+    fn new(process: &Process, latest: i64, now: i64) -> Self {
+        let behind = latest - process.applied_seq;
+        let badge = if now - process.seen_at > SILENT_AFTER {
+            Badge::new("bad", "Silent", "gone, or cut off".into())
+        } else if behind > 0 {
+            let text = format!("{} change{}", number(behind), if behind == 1 { "" } else { "s" });
+            Badge::new("warn", "Behind", text)
+        } else {
+            Badge::new("good", "Up to date", String::new())
+        };
+        Self {
+            id: process.process_id.clone(),
+            badge,
+            applied: number(process.applied_seq),
+            applied_at: When::from_now(process.applied_at, now),
+            seen: When::from_now(process.seen_at, now),
+        }
+    }
+}
+
+async fn create(posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let (name, mut errors) = (fields.get("name").to_owned(), Errors::default());
+    if let Err(problem) = visitor.confirm(fields.raw("password")).await? {
+        errors.add("password", problem);
+        return show(&visitor, name, errors).await;
+    }
+    let mut mistakes = crate::model::draft::Mistakes::default();
+    mistakes.name(&name);
+    if let Err(mistakes) = mistakes.none_or(()) {
+        errors.add_all(mistakes);
+        return show(&visitor, name, errors).await;
+    }
+    visitor.spend(&fields, "the gateway").await?;
+    match visitor.app.store.create_gateway(&name, visitor.now, &visitor.actor()).await {
+        Ok((gateway, token)) => Ok(reveal(&visitor, &gateway, &token)),
+        Err(StoreError::Exists(_)) => {
+            errors.add("name", "There is a gateway of this name already.");
+            show(&visitor, name, errors).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn reveal(visitor: &Visitor, gateway: &Gateway, token: &Secret) -> Response {
+    let lead = "Give it to the Envoy processes of this gateway, in the variable that the filter's token_env names. It \
+                reads the key table and reports use, and nothing else.";
+    let secret = Reveal::new(token.reveal(), token.hint(), "FLINT_GATEWAY_TOKEN");
+    show_secret(visitor, (Section::Gateways, &gateway.name), ("Gateway token", lead), secret, PATH)
+}
+
+async fn find(visitor: &Visitor, id: &str) -> Result<Gateway, PageError> {
+    let found = visitor.app.store.gateways().await?.into_iter().find(|gateway| gateway.id == id);
+    found.ok_or_else(|| PageError::not_found("gateway"))
+}
+
+fn rotation(gateway: &Gateway) -> Question<'static> {
+    Question {
+        section: Section::Gateways,
+        title: format!("Rotate the token of {}", gateway.name),
+        text: "You get a new token. The tokens that the gateway has now go on for a while, so that its processes can be \
+               given the new one.",
+        verb: "Rotate token",
+        is_grave: false,
+        overlaps: &[
+            (DAY, "24 hours"),
+            (3_600, "1 hour"),
+            (7 * DAY, "7 days"),
+            (0, "Not at all: they end now"),
+        ],
+        back: PATH,
+    }
+}
+
+async fn ask_rotate(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let gateway = find(&visitor, &id).await?;
+    ask(&visitor, &rotation(&gateway), Errors::default())
+}
+
+async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let gateway = find(&visitor, &id).await?;
+    let overlap = match answered(&mut visitor, &fields, &rotation(&gateway)).await? {
+        Ok(overlap) => overlap,
+        Err(again) => return Ok(again),
+    };
+    visitor.spend(&fields, "the token").await?;
+    let actor = visitor.actor();
+    let (gateway, token) = visitor.app.store.rotate_gateway_token(&id, overlap, visitor.now, &actor).await?;
+    Ok(reveal(&visitor, &gateway, &token))
+}
+
+fn revocation(gateway: &Gateway) -> Question<'static> {
+    Question {
+        section: Section::Gateways,
+        title: format!("Shut out {}?", gateway.name),
+        text: "Its tokens are good for nothing from now on. Its processes keep the keys that they know until their table \
+               is too old, and hear of no change any more. This cannot be undone.",
+        verb: "Shut out",
+        is_grave: true,
+        overlaps: &[],
+        back: PATH,
+    }
+}
+
+async fn ask_revoke(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let gateway = find(&visitor, &id).await?;
+    ask(&visitor, &revocation(&gateway), Errors::default())
+}
+
+async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let gateway = find(&visitor, &id).await?;
+    if let Err(again) = answered(&mut visitor, &fields, &revocation(&gateway)).await? {
+        return Ok(again);
+    }
+    visitor.app.store.revoke_gateway(&id, visitor.now, &visitor.actor()).await?;
+    Ok(visitor.lead_to("/settings/gateways?done=revoked"))
+}

@@ -1,0 +1,92 @@
+//! Changing a key: name, owner, permissions, addresses and end.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::form::KeyForm;
+use super::{find, path_of};
+use crate::dashboard::error::PageError;
+use crate::dashboard::fields::Errors;
+use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::visitor::{Posted, Visitor};
+use crate::model::draft::Amendment;
+use crate::model::{Key, Refusal};
+use crate::store::StoreError;
+
+#[derive(Template)]
+#[template(path = "keys/edit.html")]
+struct EditPage {
+    shell: Shell,
+    form: KeyForm,
+    errors: Errors,
+    name: String,
+    path: String,
+    environment: &'static str,
+    version: i64,
+}
+
+/// The form, with the key as it is.
+pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let key = find(&visitor, &id).await?.key;
+    refuse_revoked(&key)?;
+    let catalogue = visitor.app.store.permissions().await?;
+    let form = KeyForm::of_key(&catalogue, &key, visitor.now);
+    Ok(show(&visitor, &key, form, Errors::default(), StatusCode::OK))
+}
+
+fn refuse_revoked(key: &Key) -> Result<(), PageError> {
+    if key.revoked_at.is_some() { Err(PageError::revoked()) } else { Ok(()) }
+}
+
+fn show(visitor: &Visitor, key: &Key, form: KeyForm, errors: Errors, status: StatusCode) -> Response {
+    let page = EditPage {
+        shell: Shell::new(visitor, Section::Keys, format!("Edit {}", key.name))
+            .in_environment(Some(key.environment)),
+        form,
+        errors,
+        name: key.name.clone(),
+        path: path_of(&key.id),
+        environment: key.environment.as_str(),
+        version: key.version,
+    };
+    let mut response = visitor.page(&page);
+    *response.status_mut() = status;
+    response
+}
+
+/// Saves what is different, unless somebody else saved in the meantime.
+pub(super) async fn save(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let key = find(&visitor, &id).await?.key;
+    refuse_revoked(&key)?;
+    let catalogue = visitor.app.store.permissions().await?;
+    let form = KeyForm::sent(&catalogue, &fields, Some(&key), visitor.now);
+    let mut errors = Errors::default();
+    let version: i64 = fields.get("version").parse().map_err(|_| PageError::unreadable())?;
+    let amendment = Amendment { version: Some(version), ..form.amendment(&key, &mut errors) };
+    if !errors.is_empty() {
+        return Ok(show(&visitor, &key, form, errors, StatusCode::UNPROCESSABLE_ENTITY));
+    }
+    let is_same = amendment.is_empty() && version == key.version;
+    match visitor.app.store.amend_key(&id, amendment, visitor.now, &visitor.actor()).await {
+        Ok(_) => {
+            let done = if is_same { "same" } else { "changed" };
+            Ok(visitor.lead_to(&format!("{}?done={done}", path_of(&id))))
+        }
+        Err(StoreError::Refused(Refusal::Stale(_))) => {
+            errors.add(
+                "version",
+                "Somebody else changed this key since you loaded the page. What you typed is below, and nothing of it \
+                 is saved. Compare it with the key's page; saving again keeps what stands here.",
+            );
+            Ok(show(&visitor, &find(&visitor, &id).await?.key, form, errors, StatusCode::CONFLICT))
+        }
+        Err(StoreError::Refused(refusal @ Refusal::Superseded(_))) => {
+            errors.add("expires_at", format!("The end may only come nearer: {refusal}."));
+            Ok(show(&visitor, &key, form, errors, StatusCode::CONFLICT))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,218 @@
+//! Settings → Operators: who may sign in, and one's own password.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::confirm::{Question, answered, ask, show_secret};
+use super::error::PageError;
+use super::fields::Errors;
+use super::keys::create::once;
+use super::keys::reveal::Reveal;
+use super::parts::badge::Badge;
+use super::parts::when::{When, distance};
+use super::shell::{Section, Shell};
+use super::visitor::{Posted, Visitor};
+use crate::http::App;
+use crate::store::StoreError;
+use crate::store::operators::Operator;
+
+const PATH: &str = "/settings/operators";
+/// What stands for a password that is not shown.
+const DOTS: &str = "••••••••••••••••";
+
+#[derive(Template)]
+#[template(path = "operators.html")]
+struct OperatorsPage {
+    shell: Shell,
+    rows: Vec<Row>,
+    name: String,
+    errors: Errors,
+    once: String,
+    is_stale: bool,
+}
+
+struct Row {
+    name: String,
+    path: String,
+    created: When,
+    by: String,
+    badge: Badge,
+    is_self: bool,
+    is_out: bool,
+}
+
+/// The pages of operators.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route(PATH, get(page).post(create))
+        .route("/settings/password", post(change_own))
+        .route("/settings/operators/{id}/password", get(ask_password).post(reset_password))
+        .route("/settings/operators/{id}/disable", get(ask_disable).post(disable))
+}
+
+async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    show(&visitor, String::new(), Errors::default()).await
+}
+
+async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Response, PageError> {
+    let notice = match visitor.query.get("done") {
+        "disabled" => Some("The operator is shut out, and signed out everywhere."),
+        "password" => Some("You have a new password. You are signed out everywhere else."),
+        _ => None,
+    };
+    let own = &visitor.session.operator.id;
+    let rows = visitor.app.store.operators().await?.into_iter().map(|operator| Row {
+        path: format!("{PATH}/{}", operator.id),
+        created: When::day(operator.created_at),
+        by: super::keys::who(&operator.created_by),
+        badge: match operator.disabled_at {
+            Some(at) => Badge::new("bad", "Shut out", distance(at, visitor.now)),
+            None => Badge::new("good", "May sign in", String::new()),
+        },
+        is_self: operator.id == *own,
+        is_out: operator.disabled_at.is_some(),
+        name: operator.name,
+    });
+    let is_wrong = !errors.is_empty();
+    let page = OperatorsPage {
+        shell: Shell::new(visitor, Section::Operators, "Operators").with_notice(notice),
+        rows: rows.collect(),
+        name,
+        errors,
+        once: once()?,
+        is_stale: visitor.is_stale(),
+    };
+    let mut response = visitor.page(&page);
+    if is_wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn create(posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let (name, mut errors) = (fields.get("name").to_owned(), Errors::default());
+    if let Err(problem) = visitor.confirm(fields.raw("password")).await? {
+        errors.add("password", problem);
+        return show(&visitor, name, errors).await;
+    }
+    visitor.spend(&fields, "the operator").await?;
+    match visitor.app.store.create_operator(&name, visitor.now, &visitor.actor()).await {
+        Ok((operator, password)) => {
+            let lead = "Hand it over in person or through a password manager. The operator can change it after signing in.";
+            let secret = Reveal::new(password.reveal(), DOTS.into(), "");
+            Ok(show_secret(&visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
+        }
+        Err(StoreError::Invalid(mistakes)) => {
+            errors.add_all(mistakes);
+            show(&visitor, name, errors).await
+        }
+        Err(StoreError::Exists(_)) => {
+            errors.add("name", "There is an operator of this name already.");
+            show(&visitor, name, errors).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One's own password: the present one proves who asks, whatever the session says.
+async fn change_own(posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let (new, mut errors) = (fields.raw("new").to_owned(), Errors::default());
+    if new != fields.raw("again") {
+        errors.add("again", "The two are not the same.");
+        return show(&visitor, String::new(), errors).await;
+    }
+    visitor.ask_anew();
+    if let Err(problem) = visitor.confirm(fields.raw("current")).await? {
+        errors.add("current", problem);
+        return show(&visitor, String::new(), errors).await;
+    }
+    let name = visitor.session.operator.name.clone();
+    match visitor.app.store.set_password(&name, Some(new.clone()), visitor.now, &visitor.actor()).await {
+        Ok(_) => {}
+        Err(StoreError::Invalid(_)) => {
+            errors.add("new", "It must be 12 characters or more, and at most 1024 bytes.");
+            return show(&visitor, String::new(), errors).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // All sessions have ended; this one begins again.
+    visitor.ask_anew();
+    match visitor.confirm(&new).await? {
+        Ok(()) => Ok(visitor.lead_to("/settings/operators?done=password")),
+        Err(_) => Err(PageError::signed_out(None)),
+    }
+}
+
+async fn find(visitor: &Visitor, id: &str) -> Result<Operator, PageError> {
+    let found = visitor.app.store.operators().await?.into_iter().find(|operator| operator.id == id);
+    let found = found.ok_or_else(|| PageError::not_found("operator"))?;
+    if found.id == visitor.session.operator.id {
+        return Err(PageError::not_oneself());
+    }
+    Ok(found)
+}
+
+fn password_question(operator: &Operator) -> Question<'static> {
+    Question {
+        section: Section::Operators,
+        title: format!("New password for {}?", operator.name),
+        text: "The operator gets a new password, which is shown to you once, and is signed out everywhere.",
+        verb: "Make a password",
+        is_grave: false,
+        overlaps: &[],
+        back: PATH,
+    }
+}
+
+async fn ask_password(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let operator = find(&visitor, &id).await?;
+    ask(&visitor, &password_question(&operator), Errors::default())
+}
+
+async fn reset_password(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let operator = find(&visitor, &id).await?;
+    if let Err(again) = answered(&mut visitor, &fields, &password_question(&operator)).await? {
+        return Ok(again);
+    }
+    visitor.spend(&fields, "the password").await?;
+    let made = visitor.app.store.set_password(&operator.name, None, visitor.now, &visitor.actor()).await?;
+    let password = made.ok_or_else(PageError::unreadable)?;
+    let lead =
+        "Hand it over in person or through a password manager. The operator can change it after signing in.";
+    let secret = Reveal::new(password.reveal(), DOTS.into(), "");
+    Ok(show_secret(&visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
+}
+
+fn disable_question(operator: &Operator) -> Question<'static> {
+    Question {
+        section: Section::Operators,
+        title: format!("Shut out {}?", operator.name),
+        text: "The operator is signed out everywhere and cannot sign in any more. What they did stays in the audit log.",
+        verb: "Shut out",
+        is_grave: true,
+        overlaps: &[],
+        back: PATH,
+    }
+}
+
+async fn ask_disable(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let operator = find(&visitor, &id).await?;
+    ask(&visitor, &disable_question(&operator), Errors::default())
+}
+
+async fn disable(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let operator = find(&visitor, &id).await?;
+    if let Err(again) = answered(&mut visitor, &fields, &disable_question(&operator)).await? {
+        return Ok(again);
+    }
+    visitor.app.store.disable_operator(&operator.name, visitor.now, &visitor.actor()).await?;
+    Ok(visitor.lead_to("/settings/operators?done=disabled"))
+}

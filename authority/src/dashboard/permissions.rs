@@ -1,0 +1,113 @@
+//! Settings → Permissions: the catalogue that the form for keys offers.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::confirm::{Question, answered, ask};
+use super::error::PageError;
+use super::fields::Errors;
+use super::shell::{Section, Shell};
+use super::visitor::{Posted, Visitor};
+use crate::http::App;
+use crate::store::StoreError;
+use crate::store::catalogue::Offered;
+
+const PATH: &str = "/settings/permissions";
+
+#[derive(Template)]
+#[template(path = "permissions.html")]
+struct PermissionsPage {
+    shell: Shell,
+    catalogue: Vec<Offered>,
+    name: String,
+    description: String,
+    errors: Errors,
+}
+
+/// The pages of the catalogue.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route(PATH, get(page).post(offer))
+        .route("/settings/permissions/{name}/withdraw", get(ask_withdraw).post(withdraw))
+}
+
+async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    show(&visitor, String::new(), String::new(), Errors::default()).await
+}
+
+async fn show(
+    visitor: &Visitor,
+    name: String,
+    description: String,
+    errors: Errors,
+) -> Result<Response, PageError> {
+    let notice = match visitor.query.get("done") {
+        "offered" => Some("The catalogue has the permission."),
+        "withdrawn" => Some("The permission is no longer offered. Keys that hold it keep it."),
+        _ => None,
+    };
+    let is_wrong = !errors.is_empty();
+    let page = PermissionsPage {
+        shell: Shell::new(visitor, Section::Permissions, "Permissions").with_notice(notice),
+        catalogue: visitor.app.store.permissions().await?,
+        name,
+        description,
+        errors,
+    };
+    let mut response = visitor.page(&page);
+    if is_wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn offer(posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let (name, description) = (fields.get("name").to_owned(), fields.get("description").to_owned());
+    let offered = Offered { name: name.clone(), description: description.clone() };
+    match visitor.app.store.offer_permission(offered, visitor.now, &visitor.actor()).await {
+        Ok(_) => Ok(visitor.lead_to("/settings/permissions?done=offered")),
+        Err(StoreError::Invalid(mistakes)) => {
+            let mut errors = Errors::default();
+            errors.add_all(mistakes);
+            show(&visitor, name, description, errors).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn withdrawal(name: &str) -> Question<'static> {
+    Question {
+        section: Section::Permissions,
+        title: format!("Withdraw {name}?"),
+        text: "The form for keys offers it no longer. Keys that hold it keep it, and gateways go on asking for it.",
+        verb: "Withdraw",
+        is_grave: true,
+        overlaps: &[],
+        back: PATH,
+    }
+}
+
+async fn find(visitor: &Visitor, name: &str) -> Result<Offered, PageError> {
+    let found = visitor.app.store.permissions().await?.into_iter().find(|offered| offered.name == name);
+    found.ok_or_else(|| PageError::not_found("permission"))
+}
+
+async fn ask_withdraw(visitor: Visitor, Path(name): Path<String>) -> Result<Response, PageError> {
+    let offered = find(&visitor, &name).await?;
+    ask(&visitor, &withdrawal(&offered.name), Errors::default())
+}
+
+async fn withdraw(Path(name): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
+    let offered = find(&visitor, &name).await?;
+    if let Err(again) = answered(&mut visitor, &fields, &withdrawal(&offered.name)).await? {
+        return Ok(again);
+    }
+    visitor.app.store.withdraw_permission(&offered.name, visitor.now, &visitor.actor()).await?;
+    Ok(visitor.lead_to("/settings/permissions?done=withdrawn"))
+}
