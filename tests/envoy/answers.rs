@@ -127,6 +127,18 @@ fn a_websocket_opens_with_a_key_and_not_without() {
 }
 
 #[test]
+fn a_request_line_with_a_whole_address_is_judged_by_its_path() {
+    let scene = shared();
+    let key = Key::live("any").may(&["documents:write"]);
+    scene.authority.publish([&key]);
+    let get = |path: &str| Request::get(&format!("http://elsewhere.example{path}"));
+    assert_eq!(scene.send("main", &get("/healthz")).status, 200);
+    expect::denied(&scene.send("main", &get("/healthz/")), "no_credential");
+    expect::denied(&scene.send("main", &get("/documents").bearer(&key.secret)), "missing_permission");
+    assert_eq!(scene.send("main", &get("/unruled").bearer(&key.secret)).status, 200);
+}
+
+#[test]
 fn grpc_callers_get_a_status_of_their_own() {
     let poor = Key::live("poor");
     let good = Key::live("good").may(&["*"]);

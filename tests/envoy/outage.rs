@@ -58,6 +58,21 @@ fn a_cluster_that_envoy_does_not_have_makes_requests_unavailable() {
 }
 
 #[test]
+fn a_cluster_without_endpoints_makes_requests_unavailable() {
+    let empty = json!({"authority": {"cluster": "empty", "token": TOKEN}});
+    let scene = Scene::plan(|plan| plan.workers(2).empty_cluster("empty").listener("main", empty));
+    for mut connection in scene.connections("main") {
+        let begun = Instant::now();
+        let answer = connection.send(&Request::get("/").bearer("flint_live_any"));
+        expect::denied(&answer, "unavailable");
+        assert!(begun.elapsed() < Duration::from_millis(1300), "{:?}", begun.elapsed());
+    }
+    eventually("it is counted", Duration::from_secs(5), || {
+        scene.gateway.statistics().holding("flint_poll_failures_").any(|(_, value)| value > 0)
+    });
+}
+
+#[test]
 fn a_table_that_is_too_old_is_as_good_as_none() {
     let old = |unavailable| {
         let mut all = with_authority(json!({"wait_seconds": 1, "timeout_seconds": 1}));

@@ -1,18 +1,20 @@
 //! Configuration updates while requests come (acceptance E4): nothing falls through, nothing grows cold.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::client::{Request, http1::Connection};
-use crate::harness::throughout;
+use crate::client::{Protocol, Request, http1::Connection};
+use crate::harness::{eventually, throughout};
 use crate::keys::Key;
-use crate::scene::{Scene, configuration};
+use crate::scene::{Scene, configuration, with_authority};
 
 /// Sends good and bad requests on connection after connection until told to stop. Returns all statuses that were
 /// wrong.
-fn hammer(address: std::net::SocketAddr, key: &Key, stop: &AtomicBool) -> Vec<(u16, u16)> {
+fn hammer(address: SocketAddr, key: &Key, stop: &AtomicBool) -> Vec<(u16, u16)> {
     let mut wrong = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let mut connection = Connection::open(address);
@@ -39,12 +41,15 @@ fn an_update_under_load_is_seen_by_nobody_though_the_authority_is_down() {
     let (address, stop) = (scene.gateway.address(), AtomicBool::new(false));
     thread::scope(|scope| {
         let hammers: Vec<_> = (0..6).map(|_| scope.spawn(|| hammer(address, &key, &stop))).collect();
-        for realm in ["one", "two", "three", "four"] {
-            let updated = scene.gateway.reconfigure("main", configuration(json!({"realm": realm})));
+        for (realm, wait) in [("one", 25), ("two", 20), ("three", 10), ("four", 25)] {
+            // How the authority is asked may change too: it is the same authority, and the same table.
+            let mut changed = with_authority(json!({"wait_seconds": wait, "timeout_seconds": 3}));
+            changed["realm"] = json!(realm);
+            let updated = scene.gateway.reconfigure("main", changed);
             updated.expect("the configuration is good");
             let challenge = format!("Bearer realm=\"{realm}\"");
-            crate::harness::eventually("the update is in force", std::time::Duration::from_secs(10), || {
-                let answer = Request::get("/documents").send(crate::client::Protocol::Http1, address);
+            eventually("the update is in force", Duration::from_secs(10), || {
+                let answer = Request::get("/documents").send(Protocol::Http1, address);
                 answer.header("www-authenticate") == Some(&challenge)
             });
         }
@@ -74,7 +79,7 @@ fn an_update_changes_what_is_decided() {
             .reconfigure("main", configuration(json!({"routes": routes})))
             .expect("a good configuration");
         for mut connection in scene.connections("main") {
-            crate::harness::eventually("the update is in force", std::time::Duration::from_secs(5), || {
+            eventually("the update is in force", Duration::from_secs(5), || {
                 let answer = connection.send(&Request::get("/documents").bearer(&key.secret));
                 answer.status == status
             });
@@ -92,7 +97,7 @@ fn a_bad_update_is_refused_and_the_old_configuration_goes_on() {
     scene.authority.publish([&key]);
     let refused = scene.gateway.reconfigure("main", configuration(json!({"default": "open"})));
     assert!(refused.expect_err("it is bad").contains("$.default: "));
-    throughout("the old one serves", std::time::Duration::from_millis(500), || {
+    throughout("the old one serves", Duration::from_millis(500), || {
         scene.send("main", &Request::get("/documents").bearer(&key.secret)).status == 200
             && scene.send("main", &Request::get("/documents")).status == 401
     });

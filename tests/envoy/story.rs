@@ -1,12 +1,13 @@
 //! The whole product once: keys made with the real `flint`, decided by a real Envoy on a shipped configuration.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Request, http1::Connection};
@@ -75,14 +76,18 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {value}"))
 }
 
-/// Waits until every worker gives this answer.
+/// Waits until every worker gives this answer. Returns how often each status came.
 #[track_caller]
-fn all_answer(connections: &mut [Connection], request: &Request, status: u16) {
+fn all_answer(connections: &mut [Connection], request: &Request, status: u16) -> BTreeMap<u16, u64> {
+    let mut came = BTreeMap::new();
     for connection in connections {
         eventually("every worker knows", Duration::from_secs(5), || {
-            connection.send(request).status == status
+            let answered = connection.send(request).status;
+            *came.entry(answered).or_default() += 1;
+            answered == status
         });
     }
+    came
 }
 
 #[test]
@@ -100,25 +105,30 @@ fn a_key_lives_from_its_making_to_its_revocation_and_is_counted() {
     let make =
         ["keys", "create", "--name", "Reader", "--environment", "live", "--permission", "documents:read"];
     let old = flint.run(&make);
-    all_answer(&mut connections, &get(&old), 200);
+    let mut allowed = all_answer(&mut connections, &get(&old), 200)[&200];
     let post = Request::new("POST", "/documents").bearer(text(&old, "secret"));
     expect::denied(&connections[0].send(&post), "missing_permission");
 
     // Rotated by hand: a second key, then the end of the first.
     let new = flint.run(&make);
-    all_answer(&mut connections, &get(&new), 200);
-    all_answer(&mut connections, &get(&old), 200);
+    let mut allowed_new = all_answer(&mut connections, &get(&new), 200)[&200];
+    allowed += all_answer(&mut connections, &get(&old), 200)[&200];
     let begun = Instant::now();
     flint.run(&["keys", "revoke", text(&old, "id")]);
-    all_answer(&mut connections, &get(&old), 401);
+    let after = all_answer(&mut connections, &get(&old), 401);
     println!("a revocation by command line is refused everywhere after {:?}", begun.elapsed());
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    allowed += after.get(&200).copied().unwrap_or(0);
     expect::denied(&connections[0].send(&get(&old)), "revoked");
-    all_answer(&mut connections, &get(&new), 200);
+    allowed_new += all_answer(&mut connections, &get(&new), 200)[&200];
 
-    eventually("the use of both is known to the authority", Duration::from_secs(30), || {
-        [&old, &new]
-            .iter()
-            .all(|key| !flint.run(&["keys", "show", text(key, "id")])["last_used_at"].is_null())
+    let expected = [
+        (&old, json!({"allowed": allowed, "missing_permission": 1, "revoked": after[&401] + 1})),
+        (&new, json!({"allowed": allowed_new})),
+    ];
+    eventually("every request is counted", Duration::from_secs(30), || {
+        let counted = |key: &Value| flint.run(&["keys", "activity", text(key, "id")])["totals"].clone();
+        expected.iter().all(|(key, totals)| counted(key) == *totals)
     });
+    assert!(!flint.run(&["keys", "show", text(&new, "id")])["last_used_at"].is_null());
 }

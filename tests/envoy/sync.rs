@@ -158,42 +158,74 @@ fn a_cursor_is_opaque() {
 
 #[test]
 fn a_cursor_is_acknowledged_only_when_every_worker_has_applied_it() {
-    let scene = Scene::start(4, configuration(json!({})));
-    let mut connections = scene.connections("main");
-    for round in 0..20 {
-        let key = Key::live("short-lived").may(&["*"]);
-        scene.authority.publish([&key]);
-        for connection in &mut connections {
-            assert_eq!(statuses(connection, &[&key]), [200], "round {round}");
-        }
-        scene.authority.publish([key.clone().with("revoked_at", now() - 1)]);
-        for connection in &mut connections {
-            assert_eq!(statuses(connection, &[&key]), [401], "round {round}");
+    for workers in [1, 4] {
+        let scene = Scene::start(workers, configuration(json!({})));
+        let mut connections = scene.connections("main");
+        for round in 0..20 {
+            let key = Key::live("short-lived").may(&["*"]);
+            scene.authority.publish([&key]);
+            for connection in &mut connections {
+                assert_eq!(statuses(connection, &[&key]), [200], "round {round} of {workers} workers");
+            }
+            scene.authority.publish([key.clone().with("revoked_at", now() - 1)]);
+            for connection in &mut connections {
+                assert_eq!(statuses(connection, &[&key]), [401], "round {round} of {workers} workers");
+            }
         }
     }
 }
 
 #[test]
 fn a_revocation_is_refused_by_every_worker_within_a_second() {
-    let scene = Scene::start(4, configuration(json!({})));
-    let mut connections = scene.connections("main");
-    let mut times = Vec::new();
-    for _ in 0..12 {
-        let key = Key::live("revoked").may(&["*"]);
-        scene.authority.publish([&key]);
-        assert!(connections.iter_mut().all(|connection| statuses(connection, &[&key]) == [200]));
-        let begun = Instant::now();
-        scene.authority.announce([key.clone().with("revoked_at", now() - 1)]);
-        for connection in &mut connections {
-            eventually("the worker refuses", Duration::from_secs(2), || {
-                statuses(connection, &[&key]) == [401]
-            });
+    for workers in [1, 4] {
+        let scene = Scene::start(workers, configuration(json!({})));
+        let mut connections = scene.connections("main");
+        let mut times = Vec::new();
+        for _ in 0..12 {
+            let key = Key::live("revoked").may(&["*"]);
+            scene.authority.publish([&key]);
+            assert!(connections.iter_mut().all(|connection| statuses(connection, &[&key]) == [200]));
+            let begun = Instant::now();
+            scene.authority.announce([key.clone().with("revoked_at", now() - 1)]);
+            for connection in &mut connections {
+                eventually("the worker refuses", Duration::from_secs(2), || {
+                    statuses(connection, &[&key]) == [401]
+                });
+            }
+            times.push(begun.elapsed());
         }
-        times.push(begun.elapsed());
+        times.sort();
+        println!(
+            "a revocation is refused on {} connections of {workers} workers after {:?} (median)",
+            connections.len(),
+            times[6]
+        );
+        // The contract's word is a second; the median is 0.1 s on an idle machine.
+        assert!(times[6] < Duration::from_millis(300) && times[11] < Duration::from_secs(1), "{times:?}");
     }
-    times.sort();
-    println!("a revocation is refused on {} connections after {:?} (median)", connections.len(), times[6]);
-    assert!(times[6] < Duration::from_millis(200) && times[11] < Duration::from_secs(1), "{times:?}");
+}
+
+#[test]
+fn a_page_may_be_larger_than_was_asked_for_and_entries_as_large_as_they_may_be() {
+    let scene = Scene::start(2, configuration(json!({})));
+    scene.authority.synced();
+    let grants: Vec<String> =
+        (0..500).map(|number| format!("resource-{number}:{}", "a".repeat(40))).collect();
+    let largest = Key::live("largest")
+        .with("permissions", json!([grants, vec!["documents:read".to_owned()]].concat()))
+        .with("owner", "o".repeat(128))
+        .with("allowed_cidrs", json!(vec!["127.0.0.0/8"; 200]));
+    let mut keys: Vec<Key> = (0..3_000).map(|_| Key::live("many").may(&["documents:read"])).collect();
+    keys.push(largest);
+    let entries: Vec<_> = keys.iter().map(|key| &key.entry).collect();
+    scene.authority.next_polls([Reply::Page(json!({"cursor": "db1-0", "more": false, "keys": entries}))]);
+    let mut connection = Connection::open(scene.gateway.address());
+    eventually("the page takes effect", Duration::from_secs(5), || {
+        statuses(&mut connection, &[&keys[3_000]]) == [200]
+    });
+    for key in keys.iter().step_by(100) {
+        assert_eq!(statuses(&mut connection, &[key]), [200]);
+    }
 }
 
 #[test]

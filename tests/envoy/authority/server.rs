@@ -3,14 +3,14 @@
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 use super::reply::{After, Reply};
-use super::{Call, Shared, TOKEN};
+use super::{Call, Shared, State, TOKEN};
 use crate::wire::{self, Ends, Message};
 
 /// A port that is held from the beginning. A socket that is bound and does not listen refuses connections, and nobody
@@ -79,17 +79,12 @@ fn serve(shared: &Shared, stop: &AtomicBool, mut stream: TcpStream) -> io::Resul
     while waits_for_a_call(&mut reader, stop)? {
         let Some(message) = wire::read(&mut reader, Ends::AtOnce)? else { break };
         let call = Call::of(message);
-        let poll = call.path == "/v1/key-table";
         let reply = match call.path.as_str() {
             "/v1/key-table" => shared.poll(&call, &|| stop.load(Ordering::SeqCst) || has_hung_up(&stream)),
             "/v1/usage" => shared.report(&call),
             _ => Reply::Status(404, "{}".into()),
         };
-        let sent = reply.send(&mut stream);
-        if poll {
-            shared.lock().open -= 1;
-        }
-        if sent? == After::Close {
+        if reply.send(&mut stream)? == After::Close {
             break;
         }
     }
@@ -133,15 +128,28 @@ impl Shared {
         state.calls.push(call.clone());
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
+        let (mut state, reply) = self.decide(state, call, is_over);
+        // Before the answer is on the wire: the next call may be here sooner than this thread goes on.
+        state.open -= 1;
+        reply
+    }
+
+    fn decide<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        call: &Call,
+        is_over: &dyn Fn() -> bool,
+    ) -> (MutexGuard<'s, State>, Reply) {
         let wait = call.parameter("wait").and_then(|wait| wait.parse().ok()).unwrap_or(0);
         let until = Instant::now() + Duration::from_secs(wait);
         loop {
             if let Some(reply) = state.polls.take() {
-                return reply;
+                return (state, reply);
             }
             let held = state.polls.holds();
             if !call.is_authorised() {
-                return Reply::Status(401, r#"{"error":{"code":"UNAUTHORIZED","message":"No"}}"#.into());
+                let refusal = r#"{"error":{"code":"UNAUTHORIZED","message":"No"}}"#;
+                return (state, Reply::Status(401, refusal.into()));
             }
             let place = state.feed.place(call.cursor());
             let left = until.saturating_duration_since(Instant::now());
@@ -150,10 +158,11 @@ impl Shared {
                 state.polls.told_the_truth();
                 let asked = call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1000);
                 let limit = state.page_limit.map_or(asked, |limit| limit.min(asked));
-                return Reply::Page(state.feed.page(&place, limit));
+                let page = state.feed.page(&place, limit);
+                return (state, Reply::Page(page));
             }
             if is_over() {
-                return Reply::Reset;
+                return (state, Reply::Reset);
             }
             state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap().0;
         }

@@ -83,6 +83,12 @@ impl Plan {
         self
     }
 
+    /// Adds a cluster of no endpoints.
+    pub(crate) fn empty_cluster(mut self, name: &str) -> Self {
+        self.clusters.push(json!({"name": name, "load_assignment": {"cluster_name": name}}));
+        self
+    }
+
     /// Adds a cluster of one HTTP/2 endpoint.
     pub(crate) fn http2_cluster(mut self, name: &str, address: SocketAddr) -> Self {
         let mut cluster = cluster(name, address);
