@@ -21,7 +21,7 @@ const FAULT: &str = r#""faults": {"fail_configure_from": 4}"#;
 #[test]
 fn without_a_guard_a_worker_without_the_filter_lets_everything_through() {
     let faulty = configuration(json!({"faults": {"fail_configure_from": 4}}));
-    let scene = Scene::plan(|plan| plan.workers(4).wasm(faulty_wasm()).listener("main", faulty));
+    let scene = Scene::plan(|plan| plan.workers(4).faulty_wasm(faulty_wasm()).listener("main", faulty));
     let statuses: BTreeSet<u16> = scene
         .connections("main")
         .iter_mut()

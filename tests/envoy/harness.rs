@@ -10,7 +10,7 @@ mod statistics;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -83,7 +83,7 @@ impl Gateway {
 
     /// Starts Envoy on a plan; the error is the log of an Envoy that refused it.
     pub(crate) fn try_start(plan: Plan) -> Result<Self, String> {
-        let process = Process::start(&plan)?;
+        let process = Process::start(&plan);
         let admin = process.admin_address()?;
         let mut gateway = Self { process, admin, listeners: BTreeMap::new(), plan };
         gateway.process.until("Envoy is ready", || {
@@ -151,14 +151,20 @@ impl Gateway {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Envoy's process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.envoy_pid()
-    }
-
     /// Whether the process still runs.
     pub(crate) fn is_running(&self) -> bool {
-        Path::new(&format!("/proc/{}/cmdline", self.pid())).exists()
+        !self.process.has_ended()
+    }
+
+    /// Checks that Envoy runs and that the filter has not trapped, as is checked of every gateway at its end.
+    #[track_caller]
+    pub(crate) fn is_unharmed(&self) {
+        assert!(self.is_running() && !self.has_trapped(), "{}", self.log());
+    }
+
+    /// Whether a wasm module of this process has trapped.
+    pub(crate) fn has_trapped(&self) -> bool {
+        self.process.has_trapped()
     }
 
     /// Replaces a listener's plugin configuration, through file xDS; returns once Envoy has taken or refused it.

@@ -140,6 +140,8 @@ impl Drop for Witness {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("--- Envoy's log ---\n{}", &self.scene.gateway.log()[self.logged..]);
+        } else {
+            self.scene.gateway.is_unharmed();
         }
     }
 }

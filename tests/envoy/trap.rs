@@ -14,7 +14,7 @@ fn fragile(policy: &str) -> (Scene, Key) {
     let fragile = configuration(json!({"faults": {"trap_path": "/__trap"}}));
     let scene = Scene::plan(|plan| {
         plan.workers(4)
-            .wasm(faulty_wasm())
+            .faulty_wasm(faulty_wasm())
             .plugin("failure_policy", json!(policy))
             .plugin("reload_config", json!({"backoff": {"base_interval": "0.2s"}}))
             .listener("main", fragile)
@@ -38,6 +38,7 @@ fn a_worker_whose_filter_died_refuses_and_the_others_go_on() {
     assert_eq!(connections[0].send(&Request::get("/__trap")).status, 503);
     let after: Vec<_> = connections.iter_mut().map(|connection| answers(connection, &key)).collect();
     assert_eq!(after[0], (503, 503), "the worker that trapped");
+    assert!(scene.gateway.has_trapped(), "which other tests look for at their end");
     assert!(after.contains(&(200, 401)), "the other workers: {after:?}");
     assert!(after.iter().all(|answers| matches!(answers, (200, 401) | (503, 503))), "{after:?}");
     let new = Key::live("new").may(&["*"]);

@@ -12,7 +12,8 @@ use super::wasm;
 pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) may_trap: bool,
     clusters: Vec<Value>,
     wasm: PathBuf,
     plugin: Value,
@@ -39,6 +40,7 @@ impl Plan {
             workers: 1,
             listeners: Vec::new(),
             environment: Vec::new(),
+            may_trap: false,
             clusters: Vec::new(),
             wasm: wasm(),
             plugin: json!({}),
@@ -102,9 +104,10 @@ impl Plan {
         self
     }
 
-    /// Loads another build of the filter.
-    pub(crate) fn wasm(mut self, path: PathBuf) -> Self {
+    /// Loads another build of the filter, one that may trap.
+    pub(crate) fn faulty_wasm(mut self, path: PathBuf) -> Self {
         self.wasm = path;
+        self.may_trap = true;
         self
     }
 

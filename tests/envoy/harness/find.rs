@@ -45,7 +45,7 @@ pub(crate) fn faulty_wasm() -> PathBuf {
         let target = root().join("target/faults");
         // How the module is optimised is nothing to its faults; that it is built soon is something to the tests.
         let built = Command::new(env!("CARGO"))
-            .args(["rustc", "--quiet", "--release", "--target", "wasm32-wasip1", "--lib"])
+            .args(["rustc", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1", "--lib"])
             .args(["--crate-type", "cdylib", "--features", "faults", "--target-dir"])
             .arg(&target)
             .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")])

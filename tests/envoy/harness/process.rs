@@ -12,27 +12,35 @@ use super::find;
 /// How long Envoy may take to load its configuration and compile the filter.
 const START: Duration = Duration::from_secs(60);
 
-/// Starts Envoy, tells its process id, and ends it once standard input ends: tests share gateways in statics, which
-/// are never dropped, and a test program may be killed.
-const KEEPER: &str = r#""$@" </dev/null & pid=$!; echo $pid >"$0"; read -r _; kill -TERM $pid; wait $pid"#;
+/// Starts Envoy, tells how it ended, and ends it once standard input ends: tests share gateways in
+/// statics, which are never dropped, and a test program may be killed.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- & pid=$!
+{ read -r _ <&3; [ -e "$0" ] || kill -TERM $pid; } &
+wait $pid; echo $? >"$0""#;
+
+/// What Envoy logs when a wasm module traps.
+const TRAPPED: &str = "in-VM backtrace";
 
 /// A child process, and the files that it writes.
 pub(super) struct Process {
     child: Child,
     log: PathBuf,
     admin: PathBuf,
-    pid: u32,
+    ended: PathBuf,
+    may_trap: bool,
 }
 
 // === impl Process ===
 
 impl Process {
-    pub(super) fn start(plan: &Plan) -> Result<Self, String> {
-        let (log, admin, pid) = (plan.path("envoy.log"), plan.path("admin.address"), plan.path("envoy.pid"));
+    pub(super) fn start(plan: &Plan) -> Self {
+        let (log, admin, ended) = (plan.path("envoy.log"), plan.path("admin.address"), plan.path("ended"));
         let output = File::create(&log).expect("the directory is ours");
         let child = Command::new("sh")
             .args(["-c", KEEPER])
-            .arg(&pid)
+            .arg(&ended)
             .arg(find::envoy())
             .args(plan.arguments())
             .arg("--admin-address-path")
@@ -45,10 +53,7 @@ impl Process {
             .stderr(output)
             .spawn()
             .expect("a shell starts");
-        let mut process = Self { child, log, admin, pid: 0 };
-        process.until("the shell tells Envoy's process id", || file(&pid).ends_with('\n'))?;
-        process.pid = file(&pid).trim().parse().expect("a process id is a number");
-        Ok(process)
+        Self { child, log, admin, ended, may_trap: plan.may_trap }
     }
 
     pub(super) fn admin_address(&self) -> Result<SocketAddr, String> {
@@ -60,7 +65,7 @@ impl Process {
     pub(super) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
         let begun = Instant::now();
         while !condition() {
-            if self.pid != 0 && self.has_ended() {
+            if self.has_ended() {
                 return Err(self.log());
             }
             assert!(begun.elapsed() < START, "within {START:?}: {what}\n{}", self.log());
@@ -73,24 +78,30 @@ impl Process {
         file(&self.log)
     }
 
-    pub(super) const fn envoy_pid(&self) -> u32 {
-        self.pid
+    /// Whether a wasm module has trapped.
+    pub(super) fn has_trapped(&self) -> bool {
+        self.log().contains(TRAPPED)
     }
 
-    /// Whether Envoy is gone: the shell reaps it late, so a zombie counts as gone.
-    fn has_ended(&self) -> bool {
-        let status = file(&PathBuf::from(format!("/proc/{}/status", self.pid)));
-        status.is_empty() || status.contains("\nState:\tZ")
+    /// Whether Envoy is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.exists()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let ended_before = self.has_ended();
         drop(self.child.stdin.take());
         self.child.wait().expect("the shell is our child");
+        let (log, status) = (self.log(), file(&self.ended));
         if std::thread::panicking() {
-            println!("--- Envoy's log ---\n{}", self.log());
+            println!("--- Envoy's log ---\n{log}");
+            return;
         }
+        // One that refused its configuration has ended with 1, and whoever started it knows.
+        assert!(ended_before || status.trim() == "0", "Envoy ended with {status}\n{log}");
+        assert!(self.may_trap || !self.has_trapped(), "the filter trapped\n{log}");
     }
 }
 
