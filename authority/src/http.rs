@@ -40,6 +40,8 @@ pub struct App {
     pub(crate) store: Arc<Store>,
     acknowledged: Arc<Mutex<HashMap<(String, String), Acknowledgement>>>,
     stopping: watch::Receiver<bool>,
+    counted: Arc<metrics::Counted>,
+    last_page: Arc<key_table::LastPage>,
 }
 
 /// A method of a path, what it needs, and what answers.
@@ -67,6 +69,7 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/v1/keys/revoke-leaked", Nothing, post(keys::life::revoke_leaked)),
         route("GET", "/v1/keys/{id}", Permission("keys:read"), get(keys::show)),
         route("PATCH", "/v1/keys/{id}", Permission("keys:write"), patch(keys::amend)),
+        route("DELETE", "/v1/keys/{id}", Permission("keys:revoke"), delete(keys::life::remove)),
         route("POST", "/v1/keys/{id}/rotate", Permission("keys:write"), post(keys::life::rotate)),
         route("POST", "/v1/keys/{id}/revoke", Permission("keys:revoke"), post(keys::life::revoke)),
         route("GET", "/v1/keys/{id}/propagation", Permission("gateways:read"), get(keys::life::propagation)),
@@ -118,7 +121,13 @@ impl App {
     /// The state of a server that holds calls until it is told to stop.
     #[must_use]
     pub fn new(store: Arc<Store>, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, acknowledged: Arc::default(), stopping }
+        Self {
+            store,
+            acknowledged: Arc::default(),
+            stopping,
+            counted: Arc::default(),
+            last_page: Arc::default(),
+        }
     }
 
     /// Notes what a process says that it has applied. It is written down by [`App::flush`], a second later at most:

@@ -4,7 +4,8 @@
 //! 2. Nothing leads away from revoked. Revoking again changes nothing.
 //! 3. Rotation makes a second key and sets an end to the first, never later than the end that the first had.
 //! 4. A key that was rotated away is not rotated again, and its end may only come nearer.
-//! 5. An expired key may be given a later end, unless rule 4 forbids it.
+//! 5. Only a key that is over, revoked or expired, can be removed: gateways forget it, and its digest is never taken again.
+//! 6. An expired key may be given a later end, unless rule 4 forbids it.
 
 pub mod draft;
 pub mod import;
@@ -94,6 +95,9 @@ pub enum Refusal {
     /// Rule 4.
     #[error("the key has been rotated already; {0} takes over from it")]
     Superseded(String),
+    /// Rule 5.
+    #[error("the key is not over; revoke it first")]
+    NotOver,
     /// Someone else changed the key in the meantime.
     #[error("the key was changed in the meantime: it is at version {0}")]
     Stale(i64),

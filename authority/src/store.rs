@@ -14,6 +14,7 @@ pub mod catalogue;
 pub mod counts;
 pub mod examination;
 pub mod feed;
+pub mod first_use;
 pub mod forms;
 pub mod gateways;
 pub mod importing;

@@ -6,6 +6,7 @@ mod create;
 mod due;
 mod import;
 mod list;
+mod remove;
 mod revoke;
 mod revoke_leaked;
 mod rotate;
@@ -30,6 +31,8 @@ pub(super) enum Keys {
     Revoke(revoke::Revoke),
     /// End a key for good by its secret, read from standard input
     RevokeLeaked(revoke_leaked::RevokeLeaked),
+    /// Remove a key that is over; gateways forget it
+    Remove(remove::Remove),
     /// Bring in keys of elsewhere by their digests
     Import(import::Import),
     /// Show what keys were used for
@@ -50,6 +53,7 @@ impl Keys {
             Self::Update(update) => update.run(global).await,
             Self::Revoke(revoke) => revoke.run(global).await,
             Self::RevokeLeaked(revoke) => revoke.run(global).await,
+            Self::Remove(remove) => remove.run(global).await,
             Self::Import(import) => import.run(global).await,
             Self::Activity(activity) => activity.run(global).await,
             Self::Due(due) => due.run(global).await,

@@ -13,8 +13,13 @@ use super::{Global, output};
 use crate::clock;
 use crate::http::server;
 use crate::secret::Secret;
+use crate::store::catalogue::Offered;
 use crate::store::operators::Operator;
 use crate::store::rollup::Retention;
+
+/// What a new catalogue holds: the resource that the public documentation shows.
+const FIRST_PERMISSIONS: [(&str, &str); 2] =
+    [("documents:read", "Read documents"), ("documents:write", "Create, change and delete documents")];
 
 /// Serve until SIGTERM or SIGINT.
 #[derive(clap::Args)]
@@ -54,6 +59,10 @@ impl Serve {
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr()?;
         let first = store.create_first_operator(clock::now()).await?;
+        if first.is_some() {
+            let offered = FIRST_PERMISSIONS.map(Offered::from).to_vec();
+            store.offer_first_permissions(offered, clock::now()).await?;
+        }
         announce(global, address, first)?;
         tracing::info!(%address, database = %global.database, "serving");
         let keep = Retention {

@@ -99,6 +99,7 @@ impl From<StoreError> for ApiError {
                     Refusal::Revoked => "KEY_REVOKED",
                     Refusal::Expired => "KEY_EXPIRED",
                     Refusal::Superseded(_) => "KEY_ALREADY_ROTATED",
+                    Refusal::NotOver => "KEY_NOT_OVER",
                     Refusal::Stale(_) => "CHANGED_MEANWHILE",
                 };
                 Self::conflict(code, refusal.to_string())

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Json};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 
@@ -23,6 +24,9 @@ const MAX_WAIT: u64 = 60;
 const DEFAULT_LIMIT: u32 = 1_000;
 /// The most changes of a page. Who asks for more gets this.
 const MAX_LIMIT: u32 = 10_000;
+
+/// The page that was read last for a held call: after which change, of what size, when which change was the latest.
+pub(super) type LastPage = Mutex<Option<((i64, u32, i64), Answer)>>;
 
 /// Where the gateway is, and how long it will wait.
 #[derive(Deserialize, IntoParams)]
@@ -60,6 +64,18 @@ pub(super) async fn read(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
 }
 
+/// The page that a change has brought. A change wakes every held call, and most ask for the same page: it is read once.
+async fn page_after(app: &App, asked: (i64, u32, i64)) -> Result<Answer, StoreError> {
+    let mut last = app.last_page.lock().await;
+    if let Some((_, answer)) = last.as_ref().filter(|(of, _)| *of == asked) {
+        return Ok(answer.clone());
+    }
+    let (seq, limit, _) = asked;
+    let answer = app.store.changes(Position::After(seq), limit).await?;
+    *last = Some((asked, answer.clone()));
+    Ok(answer)
+}
+
 /// Answers at once where there is news, else with the next change, else with nothing when the time is up.
 async fn wait_for_news(
     app: &App,
@@ -70,9 +86,14 @@ async fn wait_for_news(
     // Subscribed before the first look: a change in between is then a reason to look again.
     let mut changes = app.store.watch_changes();
     let mut stopping = app.stopping.clone();
+    let mut woken = false;
     loop {
-        changes.borrow_and_update();
-        let answer = app.store.changes(position, limit).await?;
+        let latest = *changes.borrow_and_update();
+        let answer = match position {
+            Position::After(seq) if woken => page_after(app, (seq, limit, latest)).await?,
+            _ => app.store.changes(position, limit).await?,
+        };
+        woken = true;
         if answer.is_news || *stopping.borrow() {
             return Ok(answer);
         }

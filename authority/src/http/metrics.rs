@@ -1,22 +1,33 @@
 //! `/metrics`: what a Prometheus should watch. Numbers only: nothing here names a key, an owner or a person.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
 use super::App;
 use super::error::ApiError;
 use crate::clock;
+use crate::store::counts::KeyCounts;
 use crate::store::propagation::Standing;
+
+/// What was counted last, and when.
+pub(super) type Counted = Mutex<Option<(Instant, KeyCounts)>>;
+
+/// How long a count is told again.
+const COUNT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Numbers for Prometheus.
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, description = "The Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let now = clock::now();
-    let counts = app.store.key_counts(now).await?;
+    let counts = count_keys(&app, now).await?;
     let change = app.store.latest_change().await?;
     let told = app.store.propagation(change, now).await?;
     let mut text = String::new();
@@ -42,6 +53,17 @@ pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, Ap
     gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored and not yet added up");
     line(&mut text, "flint_usage_reports_pending", app.store.pending_reports().await?);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+/// Counting reads every key, so what was counted is told again for a while, however many ask.
+async fn count_keys(app: &App, now: i64) -> Result<KeyCounts, ApiError> {
+    let mut counted = app.counted.lock().await;
+    if let Some((_, counts)) = counted.as_ref().filter(|(at, _)| at.elapsed() < COUNT_AGAIN) {
+        return Ok(counts.clone());
+    }
+    let counts = app.store.key_counts(now).await?;
+    *counted = Some((Instant::now(), counts.clone()));
+    Ok(counts)
 }
 
 fn gauge(text: &mut String, name: &str, help: &str) {

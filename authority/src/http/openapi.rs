@@ -47,6 +47,7 @@ pub(super) struct ErrorFacts {
         keys::life::revoke_leaked,
         keys::show,
         keys::amend,
+        keys::life::remove,
         keys::life::rotate,
         keys::life::revoke,
         keys::life::propagation,
@@ -120,12 +121,11 @@ fn complete(document: &mut utoipa::openapi::OpenApi, route: &Route) {
     if route.path.contains('{') || route.path.ends_with("leaked") {
         statuses.push(("404", "There is no such thing"));
     }
+    if route.method != "GET" {
+        statuses.push(("409", "The state of the thing forbids it"));
+    }
     if matches!(route.method, "POST" | "PATCH" | "PUT") {
-        statuses.extend([
-            ("409", "The state of the thing forbids it"),
-            ("413", "The body is too large"),
-            ("415", "The body is of the wrong kind"),
-        ]);
+        statuses.extend([("413", "The body is too large"), ("415", "The body is of the wrong kind")]);
     }
     for (status, description) in statuses {
         let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));

@@ -135,6 +135,17 @@ impl Key {
         Ok(Rotation { old: Self { replaced_by: Some(new.id.clone()), ..old }, new })
     }
 
+    /// The key as it is when it is removed: a new version, nothing else.
+    ///
+    /// # Errors
+    /// The key is neither revoked nor expired.
+    pub fn remove(&self, now: i64) -> Result<Self, Refusal> {
+        match self.state(now) {
+            State::Revoked | State::Expired => Ok(self.changed(now)),
+            State::Pending | State::Active => Err(Refusal::NotOver),
+        }
+    }
+
     fn changed(&self, now: i64) -> Self {
         Self { version: self.version + 1, updated_at: now, ..self.clone() }
     }

@@ -11,8 +11,10 @@ use super::{Store, StoreError, new_epoch};
 pub enum Position {
     /// It has nothing.
     Beginning,
-    /// It has every change up to this number.
+    /// It has every change up to this number, and they are in effect there.
     After(i64),
+    /// It has every change up to this number of a whole new table, which takes effect only at its end.
+    Loading(i64),
     /// Its cursor is of another database, or of none: it needs a whole new table.
     Unknown,
 }
@@ -42,14 +44,15 @@ impl Store {
         let Some(text) = cursor.filter(|text| !text.is_empty()) else {
             return Ok(Position::Beginning);
         };
-        let Some(seq) = parse_cursor(&self.epoch, text) else {
+        let Some(position) = parse_cursor(&self.epoch, text) else {
             return Ok(Position::Unknown);
         };
+        let seq = position.seq();
         if seq > *self.latest.borrow() {
             // Another process may have given it, and news of that change not yet come here.
             self.look_for_changes().await?;
         }
-        Ok(if seq <= *self.latest.borrow() { Position::After(seq) } else { Position::Unknown })
+        Ok(if seq <= *self.latest.borrow() { position } else { Position::Unknown })
     }
 
     /// The changes after a position, at most `limit` of them.
@@ -57,10 +60,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
-        let seq = match from {
-            Position::After(seq) => seq,
-            Position::Beginning | Position::Unknown => 0,
-        };
+        let seq = from.seq();
         // A table that begins from nothing has nothing to forget.
         let sql = if seq == 0 { FIRST } else { NEXT };
         let limit = i64::from(limit);
@@ -70,8 +70,13 @@ impl Store {
         rows.truncate(limit as usize);
         let last = rows.last().map_or(seq, |row| row.change_seq);
         let is_news = !rows.is_empty() || !matches!(from, Position::After(_));
+        let next = match from {
+            Position::After(_) => Position::After(last),
+            _ if more => Position::Loading(last),
+            _ => Position::After(last),
+        };
         let mut page = Page {
-            cursor: write_cursor(&self.epoch, last),
+            cursor: write_cursor(&self.epoch, next),
             more,
             reset: from == Position::Unknown,
             ..Page::default()
@@ -128,15 +133,31 @@ fn entry(row: KeyRow) -> Result<KeyEntry, StoreError> {
     })
 }
 
-fn write_cursor(epoch: &str, seq: i64) -> String {
-    format!("{epoch}.{seq}")
+impl Position {
+    /// The number of the last change that the gateway has.
+    const fn seq(self) -> i64 {
+        match self {
+            Self::After(seq) | Self::Loading(seq) => seq,
+            Self::Beginning | Self::Unknown => 0,
+        }
+    }
 }
 
-fn parse_cursor(epoch: &str, text: &str) -> Option<i64> {
+/// `epoch.number`, and an `l` behind it in the middle of a whole new table.
+fn write_cursor(epoch: &str, position: Position) -> String {
+    let mark = if matches!(position, Position::Loading(_)) { "l" } else { "" };
+    format!("{epoch}.{}{mark}", position.seq())
+}
+
+fn parse_cursor(epoch: &str, text: &str) -> Option<Position> {
     let digits = text.strip_prefix(epoch)?.strip_prefix('.')?;
-    let seq = digits.parse().ok().filter(|seq| *seq >= 0)?;
-    // One number has one way of being written.
-    (write_cursor(epoch, seq) == text).then_some(seq)
+    let (digits, position): (_, fn(i64) -> Position) = match digits.strip_suffix('l') {
+        Some(digits) => (digits, Position::Loading),
+        None => (digits, Position::After),
+    };
+    let position = position(digits.parse().ok().filter(|seq| *seq >= 0)?);
+    // One position has one way of being written.
+    (write_cursor(epoch, position) == text).then_some(position)
 }
 
 #[cfg(test)]
@@ -145,9 +166,11 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_is_written_and_in_no_other_way() {
-        assert_eq!(parse_cursor("ab", &write_cursor("ab", 17)), Some(17));
+        for position in [Position::After(17), Position::Loading(17)] {
+            assert_eq!(parse_cursor("ab", &write_cursor("ab", position)), Some(position));
+        }
         for other in
-            ["", "ab", "ab.", "ab.-1", "ab.+1", "ab.01", "ab.1 ", "cd.17", "ab.99999999999999999999", "é.1"]
+            ["", "ab", "ab.", "ab.-1", "ab.+1", "ab.01", "ab.1 ", "ab.1ll", "ab.l", "cd.17", "ab.99999999999999999999", "é.1"]
         {
             assert_eq!(parse_cursor("ab", other), None, "{other}");
         }

@@ -134,6 +134,20 @@ impl Store {
             .await
     }
 
+    /// Removes a key that is over: lists and gateways forget it, and its digest is never taken again.
+    ///
+    /// # Errors
+    /// Where there is no such key, or it is not over.
+    pub async fn remove_key(&self, id: &str, now: i64, actor: &Actor) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let before = find(&mut write.tx, id).await?;
+        let after = before.remove(now)?;
+        write.replace_key(&before, &after, "key.remove", now, actor).await?;
+        let sql = "UPDATE api_key SET removed_at = $1 WHERE id = $2";
+        sqlx::query(sql).bind(now).bind(id.to_owned()).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
     /// Makes a key that takes over from this one, which goes on for `overlap` seconds at most.
     ///
     /// # Errors

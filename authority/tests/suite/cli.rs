@@ -90,7 +90,7 @@ on_both! {
         let (page, answered) = held.await.unwrap();
         assert!(page["keys"][0]["revoked_at"].is_i64());
         let late = answered.saturating_duration_since(done);
-        assert!(late < Duration::from_millis(300), "{late:?}");
+        assert!(late < Duration::from_secs(1), "{late:?}");
     }
 
     async fn gateways_are_listed_with_what_they_have_applied(backend) {

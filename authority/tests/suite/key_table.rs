@@ -148,6 +148,31 @@ on_both! {
         assert_eq!(table.resets, 0);
     }
 
+    async fn a_removed_key_is_forgotten_and_its_digest_never_taken_again(backend) {
+        let harness = backend.start().await;
+        let (gateway, made) = (harness.gateway("envoy-1").await, harness.key("CI").await);
+        let mut table = Table::default();
+        table.catch_up(&gateway, 100).await;
+        let remove = async || harness.store.remove_key(&made.key.id, clock::now(), &actor()).await;
+        remove().await.unwrap_err();
+        harness.revoke(&made.key.id).await;
+        remove().await.unwrap();
+        let page = gateway.get(&format!("/v1/key-table?cursor={}", table.cursor)).await.ok();
+        assert_eq!(page["removed"], serde_json::json!([made.key.digest.to_hex()]));
+        table.catch_up(&gateway, 100).await;
+        assert_eq!(table.names(), 0);
+        // A new gateway never hears of it; nobody finds it; nobody brings it back.
+        assert_eq!(gateway.get("/v1/key-table").await.ok()["keys"], serde_json::json!([]));
+        assert!(harness.store.key(&made.key.id).await.is_err());
+        let line = flint::model::import::Line {
+            number: 1,
+            digest: made.key.digest,
+            draft: new_key("again").check(clock::now()).unwrap(),
+        };
+        assert_eq!(harness.store.find_existing(std::slice::from_ref(&line)).await.unwrap().len(), 1);
+        assert!(harness.store.import_keys(&[line], clock::now(), &actor()).await.is_err());
+    }
+
     async fn an_unknown_cursor_resets(backend) {
         let harness = backend.start().await;
         let gateway = harness.gateway("envoy-1").await;

@@ -105,6 +105,18 @@ pub(in crate::http) async fn revoke(
     Ok(Json(KeyView::new(key, None, now)))
 }
 
+/// Remove a key that is over. Lists and gateways forget it, and its digest is never taken again.
+#[utoipa::path(delete, path = "/v1/keys/{id}", params(("id" = String, Path, description = "The key's id")),
+    responses((status = 204, description = "It is gone")))]
+pub(in crate::http) async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    app.store.remove_key(&id, clock::now(), &caller.actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// End a leaked key. Whoever holds a key may do this; nothing else is asked for.
 #[utoipa::path(post, path = "/v1/keys/revoke-leaked", request_body = LeakedKey,
     responses((status = 200, description = "The key is revoked", body = LeakedAnswer)))]

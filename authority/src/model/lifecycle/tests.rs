@@ -109,6 +109,13 @@ fn an_amendment_counts_versions_and_refuses_stale_ones() {
 }
 
 #[test]
+fn only_what_is_over_can_be_removed() {
+    assert_eq!(key().remove(NOW).unwrap_err(), Refusal::NotOver);
+    assert!(key().remove(NOW + 90 * DAY).is_ok());
+    assert!(key().revoke(NOW, None).unwrap().remove(NOW).is_ok());
+}
+
+#[test]
 fn a_key_is_due_until_it_has_a_successor_or_is_over() {
     let key = Key { rotate_by: Some(NOW + 10), expires_at: Some(NOW + 20), ..key() };
     assert!(!key.is_due(NOW + 9));
