@@ -253,7 +253,7 @@ mod tests {
         let chart = Chart::new(&Activity { from, to, step: 3_600, points }, Range::Day);
         let heights: Vec<_> = chart.bars.iter().map(|bar| (bar.y, bar.height)).collect();
         assert_eq!(heights, [(54, 106), (1, 53), (0, 160)]);
-        let sums: Vec<_> = chart.rows.iter().map(|row| (row.1.clone(), row.2)).collect();
+        let sums: Vec<_> = chart.rows.iter().map(|row| (row.1.clone(), row.2.clone())).collect();
         assert_eq!(
             sums,
             [(vec!["15".into(), "0".into()], "15".into()), (vec!["10".into(), "5".into()], "15".to_owned())]
