@@ -52,7 +52,7 @@ CREATE TABLE audit (
     subject_kind TEXT COLLATE "C" NOT NULL,
     subject      TEXT COLLATE "C" NOT NULL,
     before_json  TEXT COLLATE "C" ,
-    after_json   TEXT COLLATE "C" 
+    after_json   TEXT COLLATE "C"
 );
 CREATE INDEX audit_by_subject ON audit (subject, seq);
 CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
