@@ -303,18 +303,16 @@ impl Holder {
     /// Picks up what is in shared data, and empties what no longer serves. Answers whether that is done.
     fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<bool, Fault> {
         if !self.ready {
-            self.serving = match Meta::load(store, namespace)?.0 {
-                Some(meta) => {
-                    self.sweep = Some(Sweep::new(namespace, meta.slot.other(), self.fence));
-                    match Writer::resume(store, namespace, &meta, self.fence) {
-                        Ok(writer) => Some((meta, writer)),
-                        // A table that makes no sense is replaced by a whole new one.
-                        Err(Fault::Corrupt) => None,
-                        Err(fault) => return Err(fault),
-                    }
-                }
-                None => None,
-            };
+            let meta = claim(store, namespace, self.fence)?;
+            if meta.serves() {
+                self.sweep = Some(Sweep::new(namespace, meta.slot.other(), self.fence));
+                self.serving = match Writer::resume(store, namespace, &meta, self.fence) {
+                    Ok(writer) => Some((meta, writer)),
+                    // A table that makes no sense is replaced by a whole new one.
+                    Err(Fault::Corrupt) => None,
+                    Err(fault) => return Err(fault),
+                };
+            }
             self.ready = true;
         }
         let Some(sweep) = &mut self.sweep else { return Ok(true) };
@@ -372,7 +370,8 @@ impl Holder {
         now: Now,
     ) -> Result<Option<u64>, Fault> {
         if page.reset || (self.load.is_none() && self.serving.is_none()) {
-            let slot = Meta::load(store, namespace)?.0.map_or(Slot::A, |meta| meta.slot.other());
+            let held = Meta::load(store, namespace)?.0.filter(Meta::serves);
+            let slot = held.map_or(Slot::A, |meta| meta.slot.other());
             let writer = Writer::begin(store, namespace, slot, now.random.max(1), self.fence)?;
             self.load = Some((writer, String::new()));
         }
@@ -423,6 +422,19 @@ impl Holder {
         self.serving = Some((meta, writer));
         Ok(keys)
     }
+}
+
+/// Makes [`Meta`] this holder's before anything else is written. From then on an earlier holder that has not noticed
+/// cannot put a table in place: this one may have begun to write over its shards.
+fn claim<S: Store>(store: &S, namespace: Namespace, fence: u32) -> Result<Meta, Fault> {
+    let (held, cas) = Meta::load(store, namespace)?;
+    let meta = held.unwrap_or_default();
+    if meta.fence > fence {
+        return Err(Fault::Lost);
+    }
+    let meta = Meta { fence, ..meta };
+    meta.save(store, namespace, cas)?;
+    Ok(meta)
 }
 
 /// Writes [`Meta`], unless a later holder of the lease has.

@@ -9,10 +9,10 @@ const VERSION: u8 = 1;
 /// Its name among a namespace's single values.
 pub const NAME: u8 = b'm';
 
-/// The table that serves. Absent as long as no first run has ended.
+/// The table that serves. As long as no first run has ended it is absent, or says who is at work on one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Meta {
-    /// The number of the run: random, and different for every whole table.
+    /// The number of the run: random, and different for every whole table. 0: there is no table yet.
     pub run: u64,
     /// Where the run's shards are.
     pub slot: Slot,
@@ -62,6 +62,12 @@ impl Meta {
     /// Those of the store.
     pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
         store.set(&namespace.single(NAME), &self.write(), If::still(cas))
+    }
+
+    /// Whether there is a table.
+    #[must_use]
+    pub const fn serves(&self) -> bool {
+        self.run != 0
     }
 
     fn write(&self) -> Vec<u8> {

@@ -52,7 +52,7 @@ impl View {
     /// # Errors
     /// Those of the store.
     pub fn refresh<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
-        self.meta = Meta::load(store, self.namespace)?.0;
+        self.meta = Meta::load(store, self.namespace)?.0.filter(Meta::serves);
         Ok(())
     }
 

@@ -79,23 +79,40 @@ fn take(process: &Process, step: &Step) {
     }
 }
 
+/// Takes the steps, and asserts what must hold at each and at the end.
+fn check(steps: &[Step]) {
+    let process = Process::new();
+    for step in steps {
+        take(&process, step);
+        process.look_at_all();
+    }
+    process.settle();
+    let authority = process.authority.borrow();
+    for key in 0..KEYS {
+        for vm in 0..VMS {
+            assert_eq!(process.mark(vm, key), authority.now(key), "VM {vm}, key {key}");
+        }
+    }
+    let held = (0..KEYS).filter(|key| authority.now(*key).is_some()).count();
+    assert_eq!(process.keys(), held as u64, "the table knows how many keys it has");
+    assert_eq!(process.pollers(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn no_acknowledgement_is_early_or_undone(steps in prop::collection::vec(step(), 1..60)) {
-        let process = Process::new();
-        for step in &steps {
-            take(&process, step);
-            process.look_at_all();
+        check(&steps);
+    }
+}
+
+/// The lease runs out while the first VM writes the first table, and another begins one in the same place.
+#[test]
+fn a_vm_that_overslept_puts_no_table_in_place() {
+    for calls in 0..20 {
+        for ticks in 39..44 {
+            check(&[Step::Tick(0, 1), Step::Stall(calls, ticks, 0), Step::Tick(0, 1975)]);
         }
-        process.settle();
-        for vm in 0..VMS {
-            for key in 0..KEYS {
-                prop_assert_eq!(process.mark(vm, key), process.authority.borrow().now(key), "key {}", key);
-            }
-        }
-        prop_assert_eq!(process.keys(), (0..KEYS).filter(|key| process.mark(0, *key).is_some()).count() as u64);
-        prop_assert_eq!(process.pollers(), 1);
     }
 }
