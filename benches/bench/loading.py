@@ -1,6 +1,5 @@
 """The table's life: time to a usable table, the longest request meanwhile, memory, changes, idle cost."""
 
-import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ class Prober:
         words = [str(word) for word in (tools.driver, "probe", port, status, tools.request, *key)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         preexec_fn=lambda: build.pin_others(0))
-        self.first = prefer(self.process.pid)
+        self.first = build.prefer(self.process.pid)
 
     def report(self):
         """What there was since the last report."""
@@ -76,25 +75,13 @@ class Loading:
     idle: tuple = ()
 
 
-def prefer(thread):
-    """Lets a thread run whenever it can, so that a wait for a core is not taken for a wait for the filter.
-
-    It takes privileges: whether they were there is said in the report.
-    """
-    try:
-        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(10))
-    except PermissionError:
-        return False
-    return True
-
-
 def settle_threads(envoy):
     """Gives the worker a core of its own and the first right to it; all else shares the others."""
     preferred = False
     for thread, name in envoy.threads():
         if name.startswith("wrk:"):
             build.pin_envoy(thread)
-            preferred = prefer(thread)
+            preferred = build.prefer(thread)
         else:
             build.pin_others(thread)
     return preferred

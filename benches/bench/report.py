@@ -48,11 +48,13 @@ def speed(speeds):
     by_title = {case.title: statistics.median(case.minima) for case in speeds.cases}
     floor = next(value for title, value in by_title.items() if "**floor**" in title)
     authz = next(value for title, value in by_title.items() if "ext_authz" in title)
+    how = ("Envoy and the generator have a core each and real-time priority." if speeds.preferred else
+           "Envoy and the generator ran at ordinary priority: what else the machine did is in the numbers.")
     text = f"""## What a request costs
 
 CPU time of the whole Envoy process for one request, in microseconds over the same Envoy without a filter. HTTP/1.1,
 8 connections kept alive, one worker, direct response, a GET of 11 headers. {speeds.processes} Envoy processes, in each
-{speeds.rounds} interleaved rounds of {speeds.requests:,} requests a row; every answer checked. *Cost* is the minimum of
+{speeds.rounds} interleaved rounds of {speeds.requests:,} requests a row; every answer checked. {how} *Cost* is the minimum of
 a process's rounds less the minimum without a filter: the median process, then the least and the most. *Median rounds*
 is the same of the medians.
 

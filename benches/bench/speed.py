@@ -4,7 +4,7 @@ import statistics
 import sys
 from dataclasses import dataclass, field
 
-from . import cases
+from . import build, cases
 from .envoy import Envoy, Server, until
 
 MANY, FEW = 1_000_000, 1_000
@@ -73,6 +73,7 @@ class Speed:
     processes: int
     rounds: int
     requests: int
+    preferred: bool
 
 
 def measure(tools, quick):
@@ -89,20 +90,21 @@ def measure(tools, quick):
     try:
         for number in range(processes):
             print(f"speed: Envoy {number + 1} of {processes}", file=sys.stderr)
-            one_process(tools, found, servers, rounds, requests)
+            preferred = one_process(tools, found, servers, rounds, requests)
     finally:
         for server in servers.values():
             server.stop()
-    return Speed(found, processes, rounds, requests)
+    return Speed(found, processes, rounds, requests, preferred)
 
 
 def one_process(tools, found, servers, rounds, requests):
-    """Runs every case in turn, round after round, on one Envoy."""
+    """Runs every case in turn, round after round, on one Envoy. Answers whether that ran at real-time priority."""
     envoy = Envoy(tools, listeners(tools), {name: server.port for name, server in servers.items()})
     try:
         costs = [[] for _ in found]
         for case in found:
             until(lambda case=case: answers(tools, envoy, case), 120, envoy)
+        preferred = all([build.prefer(thread) for thread, _ in envoy.threads()])
         for number in range(rounds):
             # Each round begins elsewhere, so that no case always follows the same other one.
             for index in range(len(found)):
@@ -114,6 +116,7 @@ def one_process(tools, found, servers, rounds, requests):
         case.minima.append(min(cost_of) - min(costs[0]))
         case.medians.append(statistics.median(cost_of) - statistics.median(costs[0]))
     found[0].minima[-1], found[0].medians[-1] = min(costs[0]), statistics.median(costs[0])
+    return preferred
 
 
 def answers(tools, envoy, case):
