@@ -169,9 +169,20 @@ mod tests {
         for position in [Position::After(17), Position::Loading(17)] {
             assert_eq!(parse_cursor("ab", &write_cursor("ab", position)), Some(position));
         }
-        for other in
-            ["", "ab", "ab.", "ab.-1", "ab.+1", "ab.01", "ab.1 ", "ab.1ll", "ab.l", "cd.17", "ab.99999999999999999999", "é.1"]
-        {
+        for other in [
+            "",
+            "ab",
+            "ab.",
+            "ab.-1",
+            "ab.+1",
+            "ab.01",
+            "ab.1 ",
+            "ab.1ll",
+            "ab.l",
+            "cd.17",
+            "ab.99999999999999999999",
+            "é.1",
+        ] {
             assert_eq!(parse_cursor("ab", other), None, "{other}");
         }
     }

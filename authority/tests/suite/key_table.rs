@@ -218,15 +218,18 @@ on_both! {
         let harness = backend.start().await;
         let gateway = harness.gateway("envoy-1").await;
         harness.key("CI").await;
+        harness.key("Web").await;
         let mut table = Table::default();
-        table.catch_up(&gateway, 100).await;
+        // A page in the middle of a whole table is not in effect yet: its cursor acknowledges nothing.
+        table.catch_up(&gateway, 1).await;
+        assert!(harness.store.processes(0).await.unwrap().is_empty());
         // The answer is no acknowledgement; the next call is.
         gateway.get(&format!("/v1/key-table?cursor={}", table.cursor)).await.ok();
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let processes = harness.store.processes(0).await.unwrap();
             if let [process] = processes.as_slice() {
-                assert_eq!((process.process_id.as_str(), process.applied_seq), ("envoy-1", 1));
+                assert_eq!((process.process_id.as_str(), process.applied_seq), ("envoy-1", 2));
                 break;
             }
             assert!(Instant::now() < deadline, "nothing was written down: {processes:?}");
@@ -304,4 +307,48 @@ async fn held_calls_are_answered_when_the_server_stops() {
     wait_until_held(&harness).await;
     harness.stop().await;
     assert_eq!(held.await.unwrap()["cursor"], cursor);
+}
+
+/// A transaction has taken its change number and is slow to commit. Were another, with the next number, to commit before
+/// it, a reader would see that one, remember its number, and never hear of the slow one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_transaction_is_never_overtaken() {
+    if !crate::postgres::is_there() {
+        return;
+    }
+    let harness = Backend::Postgres.start().await;
+    let gateway = harness.gateway("envoy-1").await;
+    let mut table = Table::default();
+    table.catch_up(&gateway, 100).await;
+    let mut slow = harness.connect().await;
+    for statement in [
+        "BEGIN",
+        "UPDATE feed SET change_seq = change_seq + 1 WHERE one = 1",
+        "INSERT INTO api_key (id, digest, change_seq, version, name, environment, permissions, created_at, created_by, \
+         updated_at) SELECT 'slow', '\\x0102030405060708091011121314151617181920212223242526272829303132', change_seq, 1, \
+         'slow', 'live', '[]', 1, 'test', 1 FROM feed",
+    ] {
+        sqlx::query(statement).execute(&mut slow).await.unwrap();
+    }
+    let store = Arc::clone(&harness.store);
+    let fast =
+        tokio::spawn(async move { store.create_key(new_key("fast"), clock::now(), &actor()).await.unwrap() });
+    let mut watching = harness.connect().await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock'";
+        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watching).await.unwrap();
+        if count > 0 {
+            break;
+        }
+        assert!(!fast.is_finished(), "the fast one has overtaken the slow one");
+        assert!(Instant::now() < deadline, "nothing waits");
+    }
+    table.catch_up(&gateway, 100).await;
+    assert_eq!(table.names(), 0);
+    sqlx::query("COMMIT").execute(&mut slow).await.unwrap();
+    fast.await.unwrap();
+    table.catch_up(&gateway, 100).await;
+    assert_eq!((table.names(), table.resets), (2, 0));
 }
