@@ -127,6 +127,23 @@ fn a_websocket_opens_with_a_key_and_not_without() {
 }
 
 #[test]
+fn a_websocket_over_http2_opens_with_a_key_and_not_without() {
+    let scene = shared();
+    let key = Key::live("any").may(&["*"]);
+    scene.authority.publish([&key]);
+    let open = Request::new("CONNECT", "/socket-2").header("sec-websocket-version", "13");
+    let mut connection = http2::Connection::open(scene.gateway.address());
+    // What Envoy can do is known with its first frames, so one answer has to be read before.
+    assert_eq!(connection.send(&Request::get("/healthz")).status, 200);
+    expect::denied(&connection.send(&open), "no_credential");
+    expect::denied(&connection.send(&open.clone().bearer("flint_live_bad")), "unknown_key");
+    let opened = || scene.upstream.received().into_iter().filter(|echo| echo["path"] == "/socket-2").count();
+    assert_eq!(opened(), 0);
+    assert_eq!(connection.send(&open.bearer(&key.secret)).status, 200);
+    assert_eq!(opened(), 1);
+}
+
+#[test]
 fn a_request_line_with_a_whole_address_is_judged_by_its_path() {
     let scene = shared();
     let key = Key::live("any").may(&["documents:write"]);

@@ -3,6 +3,9 @@
 //! A test starts (or shares) an Envoy between a client, a scripted authority and an upstream that echoes. Nothing here
 //! knows how the filter is made: what goes in is bytes on sockets, what comes out is bytes on sockets, Envoy's
 //! statistics and its logs.
+//!
+//! `make test-envoy` builds what is needed and runs all. By hand: `cargo test --test envoy -- sync::`. `ENVOY` names
+//! another Envoy, `FLINT_WASM` another build of the filter, `FLINT` another authority.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::ext::Protocol;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -57,12 +58,17 @@ impl Connection {
 }
 
 fn build(request: &Request) -> hyper::Request<Full<Bytes>> {
-    // CONNECT has an authority in place of scheme and path (RFC 9113 §8.5).
-    let uri = match request.method.as_str() {
-        "CONNECT" => request.target.clone(),
-        _ => format!("http://api.example.com{}", request.target),
+    // CONNECT has an authority in place of scheme and path (RFC 9113 §8.5), unless it opens a WebSocket (RFC 8441 §4).
+    let plain_connect = request.method == "CONNECT" && !request.target.starts_with('/');
+    let uri = if plain_connect {
+        request.target.clone()
+    } else {
+        format!("http://api.example.com{}", request.target)
     };
     let mut built = hyper::Request::builder().method(request.method.as_str()).uri(uri);
+    if request.method == "CONNECT" && !plain_connect {
+        built = built.extension(Protocol::from_static("websocket"));
+    }
     for (name, value) in &request.headers {
         let value = HeaderValue::from_bytes(value).expect("HTTP/2 may carry this value");
         built = built.header(name.to_ascii_lowercase(), value);
