@@ -52,6 +52,7 @@ fn masked(environment: Environment, hint: Option<&str>) -> String {
 /// Who did something, from the label in the store: `operator:ada` is Ada.
 pub(super) fn who(label: &str) -> String {
     match label.split_once(':') {
+        Some(("cli", "command line")) => "command line".into(),
         Some(("cli", name)) => format!("{name}, command line"),
         Some(("operator" | "api_token", name)) => name.into(),
         Some(("key_holder", _)) => "a holder of the key".into(),

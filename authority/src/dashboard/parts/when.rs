@@ -79,8 +79,15 @@ fn to_text(at: i64, format: impl Fn(OffsetDateTime) -> Option<String>) -> String
 
 /// How far a time is from now, in its largest whole unit.
 pub(in crate::dashboard) fn distance(at: i64, now: i64) -> String {
-    let seconds = at.abs_diff(now);
-    let text = span(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let seconds = i64::try_from(at.abs_diff(now)).unwrap_or(i64::MAX);
+    // What lies ahead is rounded to the nearest unit: 24 hours are still 24 hours a moment later.
+    let slack = match seconds {
+        _ if at < now => 0,
+        3_600..172_800 => 1_800,
+        172_800.. => DAY / 2,
+        _ => 0,
+    };
+    let text = span(seconds.saturating_add(slack));
     match (seconds < 5, at < now) {
         (true, _) => "just now".into(),
         (false, true) => format!("{text} ago"),
@@ -115,6 +122,8 @@ mod tests {
             (-3_599, "59 minutes ago"),
             (3_600, "in 1 hour"),
             (2 * DAY, "in 2 days"),
+            (DAY - 9, "in 24 hours"),
+            (90 * DAY - 9, "in 90 days"),
             (90 * DAY, "in 90 days"),
             (150 * DAY, "in 5 months"),
             (-800 * DAY, "2 years ago"),
