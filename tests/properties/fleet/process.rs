@@ -102,11 +102,11 @@ impl Process {
     /// Lets everything go well until a call is held because there is nothing new; 25 seconds at the most.
     pub(crate) fn settle(&self) {
         // A VM that lost its lease may still have a call; whatever answers it is not wanted.
-        let is_held = |call: &Call| !call.path.contains("wait=0");
-        let polls = |vm: &Vm| vm.sync.borrow().is_holder() && vm.call.borrow().as_ref().is_some_and(is_held);
+        let outstanding = || self.caller().and_then(|vm| self.vms[vm].call.borrow().clone());
         for _ in 0..1_000 {
+            let before = outstanding();
             self.run(0..VMS, 1, 1_000);
-            if self.vms.iter().any(polls) {
+            if before.is_some() && before == outstanding() {
                 break;
             }
         }
