@@ -7,9 +7,9 @@
 //!    and then begins with an empty table, and not with half of one.
 
 use crate::lease::Lease;
+use crate::table::Meta;
 use crate::table::store::{Fault, If, Key, Namespace, Slot, Store};
 use crate::table::writer::Sweep;
-use crate::table::{Meta, meta};
 
 /// How long after the end of its lease a namespace counts as abandoned, in milliseconds.
 pub const ABANDONED: u64 = 600_000;
@@ -38,10 +38,9 @@ pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namesp
             continue;
         }
         let Some(fence) = lease.step(store, now, false)? else { continue };
-        // Readers first: from here on there is no table.
-        if Meta::load(store, namespace)?.0.is_some() {
-            store.set(&namespace.single(meta::NAME), &[], If::Always)?;
-        }
+        // Readers first: from here on there is no table, and no earlier holder can put one in place.
+        let cas = Meta::load(store, namespace)?.1;
+        Meta { fence, ..Meta::default() }.save(store, namespace, cas)?;
         for slot in [Slot::A, Slot::B] {
             Sweep::new(namespace, slot, fence).step(store, u32::MAX)?;
         }

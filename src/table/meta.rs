@@ -7,7 +7,7 @@ use crate::bytes::Reader;
 /// anew by the version that reads it.
 const VERSION: u8 = 1;
 /// Its name among a namespace's single values.
-pub const NAME: u8 = b'm';
+const NAME: u8 = b'm';
 
 /// The table that serves. As long as no first run has ended it is absent, or says who is at work on one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
