@@ -79,17 +79,16 @@ class Envoy:
         return tuple(int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
 
     def wasm_memory(self):
-        """Linear memory of all VMs in bytes, as V8 maps it: what is committed of its anonymous reservations of the
-        size of a wasm address space."""
-        committed, wide = 0, False
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
-            head = line.split()
-            if "-" in head[0] and not head[0].endswith(":"):
-                start, end = (int(word, 16) for word in head[0].split("-"))
-                wide = head[1] == "rw-p" and len(head) == 5 and end - start >= 1 << 16 and not start & 0xFFFF_FFFF
-            elif wide and head[0] == "Rss:":
-                committed += int(head[1]) * 1024
-        return committed
+        """The linear memory of each VM in bytes. V8 reserves the whole address space of a memory and lets the VM use
+        the first part: a readable mapping, and behind it one of gigabytes that nobody may touch."""
+        found, before = [], None
+        for line in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text().splitlines():
+            place, rights, *_ = line.split()
+            start, end = (int(word, 16) for word in place.split("-"))
+            if before and rights == "---p" and before[1] == start and end - start > 4 << 30:
+                found.append(before[1] - before[0])
+            before = (start, end) if rights == "rw-p" else None
+        return found
 
     def stop(self):
         """Ends it."""

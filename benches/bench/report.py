@@ -87,6 +87,7 @@ def loading(found):
     median, most = spread(found.propagation)
     entry = (found.memory - found.base_memory) / max(found.keys - FEW, 1)
     replaced = (found.memory_replaced - found.base_memory) / max(found.keys - FEW, 1)
+    again = (found.memory_again - found.base_memory) / max(found.keys - FEW, 1)
     peak = (found.memory_peak - found.base_memory) / max(found.keys - FEW, 1)
     rows = [
         (f"cold start to the first request allowed, {found.keys:,} keys", " / ".join(f"{s:.1f} s" for s in found.usable)),
@@ -96,8 +97,10 @@ def loading(found):
         ("a whole new table beside the one that serves (reset)", f"{found.replaced:.1f} s"),
         ("memory of the process a key", f"{entry:.0f} bytes"),
         ("… at the highest, while a new table is loaded beside the old", f"{peak:.0f} bytes"),
-        ("… after that", f"{replaced:.0f} bytes"),
-        ("linear memory of all wasm VMs, the main thread's and one worker's", f"{found.wasm_memory / 2**20:.1f} MiB"),
+        ("… after that, and after one more (Envoy's allocator keeps what was freed)",
+         f"{replaced:.0f} bytes, {again:.0f} bytes"),
+        ("linear memory of each VM, whatever the number of keys",
+         " + ".join(f"{size / 2**20:.1f}" for size in found.wasm_memory) + " MiB"),
         ("CPU of an idle Envoy: without filter, with the filter and its table", f"{found.idle[0] / 1e4:.2f} %, {found.idle[1] / 1e4:.2f} % of a core"),
     ]
     text = "## What the table costs\n\n| | |\n|---|---:|\n"
@@ -110,9 +113,9 @@ CHANGED_WORD = "1,000"
 
 def longest(found):
     """The table of the longest requests."""
-    how = ("The worker has a core of its own and it and the prober run with real-time priority, so that a wait for a core "
-           "is not taken for one for the filter." if found.preferred else
-           "Without the right to real-time priority: waits for a core are in it.")
+    how = ("The worker has a core of its own; Envoy, prober and authority go before other programs (nice -20), so that a "
+           "wait for a core is seldom taken for one for the filter." if found.hurried else
+           "All at ordinary priority: waits for a core are in it.")
     text = f"""
 ## The longest request
 
