@@ -71,9 +71,9 @@ pub(super) fn is_usable(config: &Config, gateway: &Gateway) -> bool {
 /// Decides a request and carries the decision out.
 fn serve(root: &Root, may_wait: bool) -> Next {
     let Ok(map) = flint_abi::headers(Map::RequestHeaders) else {
-        return refuse_blindly(&root.config.realm);
+        return give_up(root);
     };
-    let Some(request) = Request::read(&map) else { return refuse_blindly(&root.config.realm) };
+    let Some(request) = Request::read(&map) else { return give_up(root) };
     #[cfg(feature = "faults")]
     root.faults.trap(request.path);
     let decision = match root.gateway() {
@@ -95,7 +95,7 @@ fn serve(root: &Root, may_wait: bool) -> Next {
         Decision::Wait(_) => Ok(Next::Wait),
     };
     // Half of the headers may be written: what cannot be carried out is refused.
-    carried_out.unwrap_or_else(|_| refuse_blindly(&root.config.realm))
+    carried_out.unwrap_or_else(|_| give_up(root))
 }
 
 fn ask<'c>(config: &'c Config, request: &Request<'_>, keys: Keys<'_, Shared>) -> Decision<'c> {
@@ -140,6 +140,11 @@ fn answer(outcome: Outcome, realm: &str, refusal: &Refusal<'_>) -> Result<(), Re
     let reply = reply(outcome, realm, refusal.scope);
     let headers = serialise(reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     flint_abi::send_local_response(reply.status, reply.details, &headers, reply.body)
+}
+
+fn give_up(root: &Root) -> Next {
+    count(root, Outcome::Unavailable, None);
+    refuse_blindly(&root.config.realm)
 }
 
 /// Refuses where not even the headers can be read or written.
