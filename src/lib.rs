@@ -1,6 +1,6 @@
 //! The filter of Flint Auth: API keys decided in Envoy, against a key table that keeps itself fresh.
 //!
-//! The life of a request:
+//! "Contract §n" is `docs/contract.md`: what programs outside rely on. The life of a request:
 //!
 //! 1. `host/http.rs` reads the header map from Envoy; [`request`] finds in it all that decides.
 //! 2. [`decision`] goes through the steps of the contract: the [`route`]'s requirement, the [`credential`], the
