@@ -59,11 +59,15 @@ export class Authority {
     });
   }
 
-  /// Reports use of keys as a gateway does.
-  async report(token, entries, at = Math.floor(Date.now() / 1000)) {
-    const body = { report_id: crypto.randomUUID(), from: at - 10, to: at, entries, dropped: 0 };
-    const answer = await this.call("POST", "/v1/usage", token, body, { "x-flint-gateway": "edge-process-1" });
-    if (!answer.ok) throw new Error(`usage: ${answer.status} ${await answer.text()}`);
+  /// Makes a key. `more` are further words of the command line.
+  key(name, environment, ...more) {
+    return this.flint("keys", "create", "--name", name, "--environment", environment, ...more);
+  }
+
+  /// A gateway with one process that has not been heard of yet.
+  async gateway(name, process) {
+    const { token } = await this.flint("gateways", "create", name);
+    return new Process(this, token, process);
   }
 
   async stop() {
@@ -71,6 +75,36 @@ export class Authority {
     this.child.kill("SIGTERM");
     await ended;
     await rm(this.directory, { recursive: true });
+  }
+}
+
+/// One Envoy process, as far as the authority sees it.
+export class Process {
+  constructor(authority, token, id) {
+    Object.assign(this, { authority, token, id, cursor: undefined });
+  }
+
+  async call(method, path, body) {
+    const answer = await this.authority.call(method, path, this.token, body, { "x-flint-gateway": this.id });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer;
+  }
+
+  /// Reads the table up to its end and says so, as a gateway does whose workers have applied it.
+  async follow() {
+    for (;;) {
+      const query = this.cursor ? `?wait=0&cursor=${encodeURIComponent(this.cursor)}` : "?wait=0";
+      const page = await (await this.call("GET", `/v1/key-table${query}`)).json();
+      const isNew = this.cursor !== page.cursor;
+      this.cursor = page.cursor;
+      if (!page.more && !isNew) return;
+    }
+  }
+
+  /// Reports use of keys.
+  async report(entries, at = Math.floor(Date.now() / 1000)) {
+    const body = { report_id: crypto.randomUUID(), from: at - 10, to: at, entries, dropped: 0 };
+    await this.call("POST", "/v1/usage", body);
   }
 }
 
@@ -89,6 +123,7 @@ export async function visit(browser, authority, options = {}) {
     viewport: { width: 1360, height: 860 },
     ...options,
   });
+  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));
@@ -99,6 +134,15 @@ export async function visit(browser, authority, options = {}) {
     }
   });
   return page;
+}
+
+/// Looks until it is so. What comes of a change by itself comes within seconds, or not at all.
+export async function eventually(check) {
+  const end = Date.now() + 15_000;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`it does not come to pass: ${check}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 export async function signIn(page, authority) {

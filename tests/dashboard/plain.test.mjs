@@ -1,0 +1,164 @@
+// Without scripts, and without a mouse.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Authority, browser, signIn, violations, visit } from "./harness.mjs";
+
+let authority, chromium;
+
+before(async () => {
+  [authority, chromium] = await Promise.all([Authority.start(), browser()]);
+});
+
+after(async () => {
+  await chromium.close();
+  await authority.stop();
+});
+
+test("without scripts a key is made, found, rotated and revoked", async () => {
+  const page = await visit(chromium, authority, { javaScriptEnabled: false });
+  await signIn(page, authority);
+  await page.getByRole("link", { name: "Generate New Key" }).first().click();
+  await page.getByRole("radio", { name: /^Live/ }).check();
+  await page.getByLabel("Name", { exact: true }).fill("Plain");
+  await page.getByRole("radio", { name: /^Full access/ }).check();
+  await page.getByRole("button", { name: "Generate key" }).click();
+  const secret = await page.locator("noscript code.secret").textContent();
+  assert.match(secret, /^flint_live_\w{28}$/);
+  assert.ok(await page.locator("noscript code.secret").isVisible());
+  assert.ok(!(await page.getByRole("button", { name: "Copy" }).isVisible()), "a button that does nothing");
+  for (const tab of ["curl", "JavaScript", "Python"]) {
+    assert.ok(await page.getByRole("heading", { name: tab }).isVisible());
+  }
+
+  await page.goto("/settings/api-keys");
+  await page.getByRole("searchbox", { name: "Search" }).fill("plain");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL("**q=plain**");
+  await page.getByLabel("Actions for Plain").click();
+  await page.getByRole("link", { name: "Rotate…" }).click();
+  await page.getByRole("button", { name: "Rotate key" }).click();
+  assert.ok(await page.locator("noscript code.secret").isVisible());
+
+  await page.goto("/settings/api-keys?sort=created");
+  await page.getByRole("link", { name: "Plain" }).first().click();
+  await page.getByRole("link", { name: "Revoke old now…" }).click();
+  await page.getByLabel(/^Type Plain/).fill("plain");
+  await page.getByRole("button", { name: "Revoke for good" }).click();
+  await page.getByText("Type the name exactly as it is shown.").first().waitFor();
+  await page.getByLabel(/^Type Plain/).fill("Plain");
+  await page.getByRole("button", { name: "Revoke for good" }).click();
+  await page.getByText("The key is revoked.").waitFor();
+  await page.locator(".who summary").click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out.").waitFor();
+  await page.context().close();
+});
+
+/// Presses Tab until the element with this name has the focus.
+async function tabTo(page, name, most = 60) {
+  for (let count = 0; count < most; count += 1) {
+    await page.keyboard.press("Tab");
+    const focus = await page.evaluate(() => {
+      const one = document.activeElement;
+      const label = one.getAttribute("aria-label") ?? one.labels?.[0]?.textContent ?? one.textContent;
+      const style = getComputedStyle(one.matches("input[type=radio].hidden") ? one.parentElement : one);
+      const ring = one.nextElementSibling ? getComputedStyle(one.nextElementSibling) : style;
+      return { label: label.trim(), isSeen: [style, ring].some((each) => each.outlineStyle !== "none") };
+    });
+    if (focus.label.startsWith(name)) {
+      assert.ok(focus.isSeen, `the focus on ${name} is not seen`);
+      return;
+    }
+  }
+  assert.fail(`Tab never comes to ${name}`);
+}
+
+test("with nothing but a keyboard a key is made and revoked", async () => {
+  const page = await visit(chromium, authority, { reducedMotion: "reduce" });
+  await page.goto("/sign-in");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "name");
+  await page.keyboard.type(authority.admin.name);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(authority.admin.password);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/settings/api-keys");
+
+  await tabTo(page, "Skip to the content", 1);
+  await page.keyboard.press("Enter");
+  await tabTo(page, "Generate New Key", 3);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/new");
+  await tabTo(page, "TestThe sandbox only");
+  await page.keyboard.press("Space");
+  await tabTo(page, "Name");
+  await page.keyboard.type("By keyboard");
+  await tabTo(page, "Chosen permissions");
+  await page.keyboard.press("ArrowDown");
+  await tabTo(page, "Generate key");
+  await page.keyboard.press("Enter");
+  await page.getByText("This is the only time it is shown.").waitFor();
+  await tabTo(page, "Show");
+  await page.keyboard.press("Space");
+  assert.match(await page.locator("[data-value]").textContent(), /^flint_test_/);
+  page.once("dialog", (question) => question.accept());
+  await tabTo(page, "I have kept it");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "By keyboard" }).waitFor();
+
+  await tabTo(page, "Revoke…");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
+  // The dialog keeps the focus, then gives it back.
+  for (let count = 0; count < 12; count += 1) {
+    await page.keyboard.press("Tab");
+    const where = await page.evaluate(() => {
+      const one = document.activeElement;
+      return one === document.body || one.closest("dialog") !== null;
+    });
+    assert.ok(where, "the focus leaves the dialog");
+  }
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Revoke…");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await tabTo(page, "Type By keyboard");
+  await page.keyboard.type("By keyboard");
+  await page.keyboard.press("Enter");
+  await page.getByText("The key is revoked.").waitFor();
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a session that has ended leads to the form to sign in, and back", async () => {
+  const page = await visit(chromium, authority);
+  await page.goto("/settings/audit?action=key.");
+  assert.match(page.url(), /\/sign-in\?next=/);
+  await page.getByLabel("Name").fill(authority.admin.name);
+  await page.getByLabel("Password").fill("not the password");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").getByText("The name or the password is wrong.").waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.getByLabel("Password").fill(authority.admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("**/settings/audit?action=key.");
+  const [cookie] = (await page.context().cookies()).filter((one) => one.name === "__Host-flint_session");
+  assert.deepEqual([cookie.secure, cookie.httpOnly, cookie.sameSite, cookie.path], [true, true, "Lax", "/"]);
+  await page.context().close();
+});
+
+test("the log and the activity are downloaded as files", async () => {
+  const page = await visit(chromium, authority);
+  await signIn(page, authority);
+  for (const [path, name] of [["/settings/audit", "audit.csv"], ["/settings/activity", "activity.csv"]]) {
+    await page.goto(path);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "Export as CSV" }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), name);
+  }
+  await page.context().close();
+});
