@@ -13,10 +13,10 @@ FLINT  := $(TARGET)/debug/flint
 WASM_LIMIT := 409600
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm flint demo test test-unit test-envoy lint fmt bench fuzz clean need-cargo need-cc
+.PHONY: help wasm flint demo test test-unit test-envoy test-dashboard lint fmt bench fuzz clean need-cargo need-cc
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 wasm: need-cargo ## Build the filter, dist/flint-auth.wasm
 # `cargo build` drops link-time optimisation where a crate is cdylib and rlib at once; naming one crate type keeps it.
@@ -32,7 +32,7 @@ flint: need-cargo need-cc ## Build the authority, target/debug/flint
 demo: wasm flint ## Run the whole thing on this machine; ONCE=1 checks every answer and stops
 	$(PYTHON) tools/demo --flint $(FLINT) --wasm $(WASM) $(if $(ONCE),--once)
 
-test: test-unit test-envoy ## Run every test
+test: test-unit test-envoy test-dashboard ## Run every test
 
 test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documentation, authority
 	$(CARGO) test --locked --package flint-auth --lib --bins --test properties
@@ -42,6 +42,9 @@ test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documen
 test-envoy: wasm flint ## Run the tests on a real Envoy
 	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
 	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy $(CARGO) test --locked --package flint-auth --test envoy
+
+test-dashboard: flint ## Run the dashboard's tests in a real Chromium
+	bin=$$($(PYTHON) tools/clients --bin) && PATH="$$bin:$$PATH" tests/dashboard/run $(abspath $(FLINT))
 
 lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
 	$(CARGO) fmt --all --check
