@@ -50,7 +50,8 @@ impl Lease {
     /// Those of the store; the VM is not the holder then.
     pub fn step<S: Store>(&mut self, store: &S, now: u64, served: bool) -> Result<Option<u32>, Fault> {
         if !served {
-            store.set(&self.namespace.single(b'i'), &now.to_le_bytes(), If::Always)?;
+            let sign: Vec<u8> = [now, self.me].into_iter().flat_map(u64::to_le_bytes).collect();
+            store.set(&self.namespace.single(b'i'), &sign, If::Always)?;
         }
         let began = *self.began.get_or_insert(now);
         let found = self.held(store)?;
@@ -74,14 +75,17 @@ impl Lease {
         }
     }
 
-    /// Whether a VM that has served no request is there to take over.
+    /// Whether another VM, one that has served no request, is there to take over.
     ///
     /// # Errors
     /// Those of the store.
     pub fn idle_vm_is_present<S: Store>(&self, store: &S, now: u64) -> Result<bool, Fault> {
         let seen = store.get(&self.namespace.single(b'i'))?;
-        let seen = seen.and_then(|(value, _)| Reader::new(&value).u64());
-        Ok(seen.is_some_and(|seen| seen <= now && now - seen < PRESENT))
+        let seen = seen.and_then(|(value, _)| {
+            let mut reader = Reader::new(&value);
+            Some((reader.u64()?, reader.u64()?))
+        });
+        Ok(seen.is_some_and(|(seen, who)| who != self.me && now.saturating_sub(seen) < PRESENT))
     }
 
     /// Gives the lease up, if it is this VM's.

@@ -4,7 +4,7 @@ use super::*;
 use crate::key::Digest;
 use crate::lease::TERM;
 use crate::table::View;
-use crate::table::store::If;
+use crate::table::store::{If, Slot};
 use crate::table::tests::{Memory, namespace};
 
 /// One VM, its clock and the shared data.
@@ -75,7 +75,7 @@ fn keys(store: &Memory) -> Option<Vec<u8>> {
 
 fn asks(call: &Call, wait: u32, cursor: Option<&str>) {
     let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-    assert_eq!(call.path, format!("/v1/key-table?wait={wait}&limit=1000{cursor}"));
+    assert_eq!(call.path, format!("/v1/key-table?wait={wait}&limit=500{cursor}"));
 }
 
 #[test]
@@ -253,15 +253,48 @@ fn a_poller_that_serves_requests_leaves_the_lease_to_one_that_does_not() {
     let store = Memory::default();
     let (mut worker, _) = Vm::polling(&store);
     worker.served = true;
-    worker.page(&page("c1", true, &[1]));
+    worker.page(&page("c1", false, &[1]));
+    assert!(worker.sync.is_holder(), "there is nobody else yet");
     let mut main = Vm::new(&store, 2);
     main.ms = worker.ms;
     assert_eq!(main.tick(1), None);
-    worker.tick(1).expect("not in the middle of a first run");
-    worker.page(&page("c2", false, &[1]));
-    assert_eq!(worker.tick(0), None);
+    worker.tick(1).unwrap();
+    worker.page(&page("c2", false, &[2]));
     assert!(!worker.sync.is_holder());
     asks(&main.next_call(10), 25, Some("c2"));
+}
+
+#[test]
+fn a_table_in_the_making_is_left_to_a_vm_that_serves_no_requests() {
+    let store = Memory::default();
+    let (mut worker, _) = Vm::polling(&store);
+    let mut main = Vm::new(&store, 2);
+    assert_eq!(main.tick(1), None);
+    worker.served = true;
+    worker.page(&page("c1", true, &[1, 2]));
+    assert!(!worker.sync.is_holder());
+    asks(&main.next_call(10), 0, Some("c1"));
+    main.page(&page("c2", false, &[3]));
+    assert_eq!(keys(&store).unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_table_that_was_left_too_late_is_not_taken() {
+    let store = Memory::default();
+    let (mut worker, _) = Vm::polling(&store);
+    let mut main = Vm::new(&store, 2);
+    worker.page(&page("c1", true, &[1, 2]));
+    let holder = worker.sync.holder.as_ref().unwrap();
+    main.ms = worker.ms + TERM;
+    asks(&main.next_call(10), 0, None);
+    main.page(&page("d1", true, &[3]));
+    // The worker wakes up in the middle of handing over.
+    holder.hand_over(&store, namespace()).unwrap();
+    let mut third = Vm::new(&store, 3);
+    third.ms = main.ms + TERM;
+    asks(&third.next_call(10), 0, None);
+    third.page(&page("e1", false, &[4]));
+    assert_eq!(keys(&store).unwrap(), [4]);
 }
 
 #[test]

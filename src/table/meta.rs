@@ -1,13 +1,19 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
-use super::store::{Fault, If, Namespace, Slot, Store};
+use super::store::{Fault, If, Key, Namespace, Slot, Store};
 use crate::bytes::Reader;
 
 /// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
 /// anew by the version that reads it.
 const VERSION: u8 = 1;
-/// Its name among a namespace's single values.
-const NAME: u8 = b'm';
+/// Which of a namespace's values of this form is meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Of {
+    /// The table that serves.
+    Serving,
+    /// A table in the making that one holder of the lease has left to the next.
+    Handover,
+}
 
 /// The table that serves. As long as no first run has ended it is absent, or says who is at work on one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -50,7 +56,19 @@ impl Meta {
     /// # Errors
     /// Those of the store. A value of another version is no error and reads as none.
     pub fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, Option<u32>), Fault> {
-        Ok(match store.get(&namespace.single(NAME))? {
+        Self::load_of(store, namespace, Of::Serving)
+    }
+
+    /// As [`Meta::load`], for one or the other.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn load_of<S: Store>(
+        store: &S,
+        namespace: Namespace,
+        of: Of,
+    ) -> Result<(Option<Self>, Option<u32>), Fault> {
+        Ok(match store.get(&of.key(namespace))? {
             Some((bytes, cas)) => (Self::read(&bytes), Some(cas)),
             None => (None, None),
         })
@@ -61,13 +79,27 @@ impl Meta {
     /// # Errors
     /// Those of the store.
     pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
-        store.set(&namespace.single(NAME), &self.write(), If::still(cas))
+        store.set(&Of::Serving.key(namespace), &self.write(), If::still(cas))
+    }
+
+    /// Leaves a table in the making to the next holder of the lease.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn hand_over<S: Store>(&self, store: &S, namespace: Namespace) -> Result<(), Fault> {
+        store.set(&Of::Handover.key(namespace), &self.write(), If::Always)
     }
 
     /// Whether there is a table.
     #[must_use]
     pub const fn serves(&self) -> bool {
         self.run != 0
+    }
+
+    /// Where a whole new table is to be written.
+    #[must_use]
+    pub const fn spare(&self) -> Slot {
+        if self.serves() { self.slot.other() } else { Slot::A }
     }
 
     fn write(&self) -> Vec<u8> {
@@ -97,6 +129,17 @@ impl Meta {
         let [run, keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
         let cursor = std::str::from_utf8(reader.rest()).ok()?.to_owned();
         Some(Self { run, slot, extent, keys, version, fresh_at, fence, writing, cursor })
+    }
+}
+
+// === impl Of ===
+
+impl Of {
+    fn key(self, namespace: Namespace) -> Key {
+        namespace.single(match self {
+            Self::Serving => b'm',
+            Self::Handover => b'h',
+        })
     }
 }
 
