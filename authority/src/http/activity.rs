@@ -20,8 +20,10 @@ use crate::store::activity::{Activity, Point, Range, Whose};
 #[into_params(parameter_in = Query)]
 pub(super) struct ActivityQuery {
     /// `1h`, `24h`, `7d`, `30d` or `90d`; 24 hours where nothing is said.
+    #[param(pattern = "^(1h|24h|7d|30d|90d)$")]
     range: Option<String>,
     /// `json` or `csv`.
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
     /// Keys of this owner only.
     owner: Option<String>,

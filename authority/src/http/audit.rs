@@ -25,10 +25,12 @@ pub(super) struct AuditQuery {
     /// From this time on, in Unix seconds.
     since: Option<i64>,
     /// How many lines, 1 to 10000; 100 where nothing is said.
+    #[param(minimum = 1, maximum = 10_000)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<i64>,
     /// `json`, `jsonl` or `csv`. The latter two have the next cursor in the header `x-flint-next-cursor`.
+    #[param(pattern = "^(json|jsonl|csv)$")]
     format: Option<String>,
 }
 

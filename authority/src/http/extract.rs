@@ -79,11 +79,19 @@ impl<T: DeserializeOwned + Default, const LIMIT: usize> FromRequest<App> for Opt
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        if is_json { parse(&bytes).map(Self) } else { Err(ApiError::unsupported_media_type()) }
+        if is_json {
+            parse::<Option<T>>(&bytes).map(|body| Self(body.unwrap_or_default()))
+        } else {
+            Err(ApiError::unsupported_media_type())
+        }
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Serde would take a list for an object, its values for the fields in order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(ApiError::invalid("The body must be a JSON object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
     reader.end().map_err(|_| ApiError::invalid("The body has something after its JSON"))?;

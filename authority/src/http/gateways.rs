@@ -141,7 +141,7 @@ pub(super) async fn create(
 
 /// Make another token for a gateway; its old ones go on for a while.
 #[utoipa::path(post, path = "/v1/gateways/{id}/rotate-token",
-    params(("id" = String, Path, description = "The gateway's id or name")), request_body = RotateToken,
+    params(("id" = String, Path, description = "The gateway's id or name")), request_body = Option<RotateToken>,
     responses((status = 201, description = "The gateway, with its new token", body = GatewayWithToken)))]
 pub(super) async fn rotate_token(
     State(app): State<App>,

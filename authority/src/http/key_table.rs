@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::error::ApiError;
 use super::extract::{GatewayCall, Query};
+use super::openapi::wire::PageSchema;
 use crate::clock;
 use crate::store::StoreError;
 use crate::store::feed::{Answer, Position};
@@ -44,7 +45,7 @@ pub(super) struct Parameters {
 /// The changes of the key table since a cursor.
 #[utoipa::path(get, path = "/v1/key-table", params(Parameters,
         ("x-flint-gateway" = String, Header, description = "The id of the Envoy process")),
-    responses((status = 200, description = "A page of changes", body = Object)))]
+    responses((status = 200, description = "A page of changes", body = PageSchema)))]
 pub(super) async fn read(
     State(app): State<App>,
     call: GatewayCall,

@@ -96,19 +96,25 @@ pub(super) struct ListKeys {
     #[param(max_length = 200)]
     search: Option<String>,
     /// `live` or `test`.
+    #[param(pattern = "^(live|test)$")]
     environment: Option<String>,
     /// `pending`, `active`, `expired` or `revoked`.
+    #[param(pattern = "^(pending|active|expired|revoked)$")]
     status: Option<String>,
     /// Keys of this owner.
+    #[param(max_length = 200)]
     owner: Option<String>,
     /// Only keys that are due for rotation.
     #[serde(default)]
     due: bool,
     /// `created`, `name` or `expires`.
+    #[param(pattern = "^(created|name|expires)$")]
     sort: Option<String>,
     /// `asc` or `desc`.
+    #[param(pattern = "^(asc|desc)$")]
     order: Option<String>,
     /// How many keys, 1 to 500; 50 where nothing is said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -261,10 +267,10 @@ impl ListKeys {
         let limit = self.limit.unwrap_or(50);
         word("limit", (1..=MAX_PAGE).contains(&limit), "must be 1 to 500");
         let plain = |text: &Option<String>| {
-            text.as_deref().is_none_or(|text| text.len() <= 800 && !text.contains('\0'))
+            text.as_deref().is_none_or(|text| text.chars().count() <= 200 && !text.contains('\0'))
         };
-        word("search", plain(&self.search), "must be at most 800 bytes without NUL");
-        word("owner", plain(&self.owner), "must be at most 800 bytes without NUL");
+        word("search", plain(&self.search), "must be at most 200 characters without NUL");
+        word("owner", plain(&self.owner), "must be at most 200 characters without NUL");
         mistakes.none_or(Filter {
             search: self.search,
             environment: environment.flatten(),

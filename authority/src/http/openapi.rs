@@ -2,6 +2,8 @@
 //!
 //! What a route needs and which errors it may give follow from the table in `http.rs`, so they cannot be forgotten.
 
+pub(super) mod wire;
+
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::error::ApiError;
 use super::extract::{GatewayCall, JsonBody};
+use super::openapi::wire::ReportSchema;
 use crate::clock;
 use crate::model::MAX_TIME;
 use crate::model::draft::{Mistake, Mistakes};
@@ -27,7 +28,7 @@ const MAX_MISTAKES: usize = 20;
 /// Report what was counted. The same report may come any number of times.
 #[utoipa::path(post, path = "/v1/usage",
     params(("x-flint-gateway" = String, Header, description = "The id of the Envoy process")),
-    request_body(content = Object, description = "A usage report"),
+    request_body(content = ReportSchema, description = "A usage report"),
     responses((status = 200, description = "It is stored", body = Object)))]
 pub(super) async fn receive(
     State(app): State<App>,

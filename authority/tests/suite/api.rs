@@ -349,6 +349,16 @@ async fn the_description_is_of_these_routes() {
     assert_eq!(fields.keys().collect::<Vec<_>>(), shown.as_object().unwrap().keys().collect::<Vec<_>>());
 }
 
+/// Schemathesis, against a program of its own: see tools/schemathesis.
+#[tokio::test]
+async fn answers_are_as_the_description_says() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/schemathesis");
+    let run = tokio::process::Command::new("python3").arg(script).arg(env!("CARGO_BIN_EXE_flint")).output();
+    let output = run.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
 #[tokio::test]
 async fn metrics_are_numbers_for_prometheus() {
     let harness = Backend::Sqlite.start().await;

@@ -120,9 +120,13 @@ impl Harness {
 
     /// Runs a statement behind the store's back.
     pub(crate) async fn sql(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(statement).execute(&mut self.connect().await).await.map(drop)
+    }
+
+    /// A connection of its own to the database.
+    pub(crate) async fn connect(&self) -> sqlx::AnyConnection {
         let url = crate::program::url(&self.database.database).replace("sqlite:", "sqlite://");
-        let mut connection = sqlx::AnyConnection::connect(&url).await?;
-        sqlx::query(statement).execute(&mut connection).await.map(drop)
+        sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
     pub(crate) async fn key(&self, name: &str) -> Made {

@@ -76,7 +76,7 @@ pub(in crate::http) struct PropagationView {
 
 /// Make a key that takes over from this one.
 #[utoipa::path(post, path = "/v1/keys/{id}/rotate", params(("id" = String, Path, description = "The key's id")),
-    request_body = RotateKey, responses((status = 201, description = "Both keys", body = RotatedKey)))]
+    request_body = Option<RotateKey>, responses((status = 201, description = "Both keys", body = RotatedKey)))]
 pub(in crate::http) async fn rotate(
     State(app): State<App>,
     caller: Caller,
@@ -93,7 +93,7 @@ pub(in crate::http) async fn rotate(
 
 /// End a key for good.
 #[utoipa::path(post, path = "/v1/keys/{id}/revoke", params(("id" = String, Path, description = "The key's id")),
-    request_body = RevokeKey, responses((status = 200, description = "The key as it is now", body = KeyView)))]
+    request_body = Option<RevokeKey>, responses((status = 200, description = "The key as it is now", body = KeyView)))]
 pub(in crate::http) async fn revoke(
     State(app): State<App>,
     caller: Caller,

@@ -1,7 +1,8 @@
-//! What the authority costs at a million keys on SQLite: `cargo bench -p flint`.
+//! What the authority costs at a million keys on SQLite:
+//! `cargo build --release -p flint && cargo run --release -p flint --example measure`.
 //!
-//! `FLINT_BENCH_KEYS` sets another number of keys. The result is a Markdown table on standard output; `tools/` puts it
-//! into `docs/benchmarks.md`. The server is the program itself, so that its memory and time are its own.
+//! `FLINT_BENCH_KEYS` sets another number of keys. The result is a Markdown table on standard output. The server is the
+//! program itself, which stands in the folder above this one's, so that its memory and time are its own.
 
 #[path = "../tests/suite/client.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -54,7 +55,8 @@ impl Bench {
         let new = NewApiToken { name: "bench".into(), permissions: vec!["*".into()], expires_at: None };
         let (_, api) = store.create_api_token(new, clock::now(), &actor).await.unwrap();
         let (_, gateway) = store.create_gateway("bench", clock::now(), &actor).await.unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_flint"))
+        let flint = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("flint");
+        let mut child = Command::new(flint)
             .args(["serve", "--listen", "127.0.0.1:0", "--database"])
             .arg(database.to_string())
             .stdout(Stdio::piped())
