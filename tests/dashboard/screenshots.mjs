@@ -34,14 +34,18 @@ try {
   await signIn(page, authority);
   await eventually(async () => {
     await page.reload();
-    return (await page.locator(".spark rect").count()) > 100;
+    const used = page.locator('td[data-label="Last used"]', { hasText: /just now|second|minute/ });
+    return (await used.count()) === 5;
   });
   await shoot(page, "keys");
   await page.goto("/settings/api-keys/new?environment=live");
   await page.getByLabel("Name", { exact: true }).fill("Checkout service, Dublin");
   await page.getByRole("radiogroup", { name: "Access to payments" }).getByLabel("Read and write").check();
   await page.getByRole("radiogroup", { name: "Access to orders" }).getByLabel("Read", { exact: true }).check();
+  await page.setViewportSize({ width: 1280, height: 1180 });
+  await page.evaluate(() => scrollTo(0, 0));
   await shoot(page, "create");
+  await page.setViewportSize(options.viewport);
   await page.getByRole("button", { name: "Generate key" }).click();
   await page.getByText("This is the only time it is shown.").waitFor();
   await shoot(page, "reveal");

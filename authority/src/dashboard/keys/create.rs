@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
+use flint_auth::key::Environment;
 
 use super::form::KeyForm;
 use super::reveal;
@@ -33,7 +34,8 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
 fn show(visitor: &Visitor, form: KeyForm, errors: Errors) -> Result<Response, PageError> {
     let is_wrong = !errors.is_empty();
     let page = CreatePage {
-        shell: Shell::new(visitor, Section::Keys, "Generate New Key"),
+        shell: Shell::new(visitor, Section::Keys, "Generate New Key")
+            .in_environment(Environment::parse(&form.environment)),
         form,
         errors,
         once: once()?,
