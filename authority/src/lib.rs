@@ -25,4 +25,6 @@ pub mod http;
 
 pub mod dashboard;
 
+pub mod probe;
+
 pub mod cli;

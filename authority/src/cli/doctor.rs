@@ -5,11 +5,16 @@ use serde_json::json;
 
 use super::{Exit, Global, output};
 use crate::clock;
+use crate::probe::probe;
 use crate::store::examination::{Finding, Grade};
 
 /// Check the database, the clocks, the gateways and the keys, and say what to do
 #[derive(clap::Args)]
-pub(super) struct Doctor {}
+pub(super) struct Doctor {
+    /// Also look at the authority from outside, at the address that the gateways have
+    #[arg(long)]
+    url: Option<String>,
+}
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -21,7 +26,10 @@ struct Line<'a> {
 
 impl Doctor {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let findings = global.open().await?.examine(clock::now()).await?;
+        let mut findings = global.open().await?.examine(clock::now()).await?;
+        if let Some(url) = &self.url {
+            findings.extend(probe(url).await);
+        }
         if global.json {
             let lines: Vec<_> = findings.iter().map(Line::from).collect();
             output::json(&json!({ "findings": lines }))?;

@@ -44,15 +44,15 @@ impl Grade {
 }
 
 impl Finding {
-    fn good(check: &'static str, finding: impl Into<String>) -> Self {
+    pub(crate) fn good(check: &'static str, finding: impl Into<String>) -> Self {
         Self { check, grade: Grade::Good, finding: finding.into(), advice: None }
     }
 
-    fn warn(check: &'static str, finding: impl Into<String>, advice: &str) -> Self {
+    pub(crate) fn warn(check: &'static str, finding: impl Into<String>, advice: &str) -> Self {
         Self { check, grade: Grade::Warn, finding: finding.into(), advice: Some(advice.into()) }
     }
 
-    fn bad(check: &'static str, finding: impl Into<String>, advice: &str) -> Self {
+    pub(crate) fn bad(check: &'static str, finding: impl Into<String>, advice: &str) -> Self {
         Self { check, grade: Grade::Bad, finding: finding.into(), advice: Some(advice.into()) }
     }
 }

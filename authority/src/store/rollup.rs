@@ -1,24 +1,32 @@
 //! Adding up what gateways report: by minute, hour and day, and when each key was last met.
 //!
-//! Reports wait as they came until a batch of them is added up in memory and written as a few sorted statements. So the
-//! cost follows the number of different keys, not of reports, and a report counts once whoever adds it up: a batch and
-//! its mark are one transaction.
+//! 1. Reports wait as they came until a batch of them is added up in memory. So the cost follows the number of different
+//!    keys, not of reports: where many wait, more of them meet in one sum.
+//! 2. The sums of a batch are written in small steps, so that nobody who has a key to revoke waits long for their turn.
+//! 3. A step and its mark are one transaction. Whoever goes on after an interruption, or works on the same batch at the same
+//!    time, makes the same steps in the same order, and each step is made once.
+//! 4. The entries of a report go when its whole batch is written; its id stays a while, to know it again.
 
-use std::collections::BTreeMap;
+mod sums;
 
 use flint_auth::protocol::UsageEntry;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Store, StoreError, Write};
+use crate::clock;
+use crate::secret;
+use sums::{Slot, Sums, Times};
 
 /// A minute, an hour and a day, in seconds.
 pub const SPANS: [i64; 3] = [60, 3_600, 86_400];
 /// What stands for all keys together in the sums.
 pub const ALL_KEYS: &str = "*";
 
-/// How many reports are added up together.
-const BATCH: i64 = 300;
-/// How many rows one statement writes.
+/// How many reports are added up together at most.
+const BATCH: i64 = 600;
+/// How many reports are read, or put away, at a time.
+const PART: i64 = 50;
+/// How many rows one step writes.
 const ROWS: usize = 500;
 
 /// How long things are kept, in seconds.
@@ -35,6 +43,13 @@ pub struct Retention {
 }
 
 #[derive(FromRow)]
+struct Batch {
+    id: String,
+    steps_done: i64,
+    added_at: Option<i64>,
+}
+
+#[derive(FromRow)]
 struct Report {
     report_id: String,
     received_at: i64,
@@ -43,13 +58,10 @@ struct Report {
     entries: String,
 }
 
-/// Key, span, start and outcome of a sum.
-type Slot = (String, i64, i64, String);
-
-#[derive(Default)]
-struct Sums {
-    counts: BTreeMap<Slot, i64>,
-    last_used: BTreeMap<String, i64>,
+/// One step of a batch.
+enum Step<'a> {
+    Counts(&'a [(Slot, i64)]),
+    LastUsed(&'a [(String, i64)]),
 }
 
 impl Default for Retention {
@@ -59,34 +71,110 @@ impl Default for Retention {
 }
 
 impl Store {
-    /// Adds up one batch of reports and tells how many there were. Fewer than were waiting: call again.
+    /// Adds up one batch of reports, and tells whether there was one. If so, more may be waiting.
     ///
     /// # Errors
-    /// Where the database fails; nothing is added up then.
-    pub async fn roll_up_usage(&self, now: i64) -> Result<usize, StoreError> {
-        let sql = "SELECT report_id, received_at, from_at, to_at, entries FROM usage_report \
-                   WHERE rolled_up_at IS NULL ORDER BY received_at, report_id LIMIT $1";
-        let reports: Vec<Report> = sqlx::query_as(sql).bind(BATCH).fetch_all(&self.pool).await?;
-        if reports.is_empty() {
-            return Ok(0);
+    /// Where the database fails; the next call goes on where this one ended.
+    pub async fn roll_up_usage(&self, now: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT id, steps_done, added_at FROM usage_batch WHERE finished_at IS NULL \
+                   ORDER BY begun_at, id LIMIT 1";
+        let open: Option<Batch> = sqlx::query_as(sql).fetch_optional(&self.pool).await?;
+        let batch = match open {
+            Some(batch) => batch,
+            None => match self.begin_batch(now).await? {
+                Some(batch) => batch,
+                None => return Ok(false),
+            },
+        };
+        if batch.added_at.is_none() && !self.add_batch(&batch, now).await? {
+            // Another program is at it, and a step ahead.
+            return Ok(false);
         }
-        let count = reports.len();
+        self.put_batch_away(&batch.id, now).await?;
+        Ok(true)
+    }
+
+    /// Gathers what waits into a new batch.
+    async fn begin_batch(&self, now: i64) -> Result<Option<Batch>, StoreError> {
+        let id = secret::new_id("batch", clock::since_epoch().as_millis())?;
         let mut write = self.write().await?;
-        let mut sums = Sums::default();
-        for report in reports {
-            // Another program on the same database may have been faster.
-            let sql = "UPDATE usage_report SET rolled_up_at = $1, entries = '' \
-                       WHERE report_id = $2 AND rolled_up_at IS NULL";
-            let done =
-                sqlx::query(sql).bind(now).bind(report.report_id.as_str()).execute(&mut *write.tx).await?;
-            if done.rows_affected() == 1 {
-                sums.add(&report)?;
+        let sql = "INSERT INTO usage_batch (id, begun_at, steps_done) VALUES ($1, $2, 0)";
+        sqlx::query(sql).bind(id.as_str()).bind(now).execute(&mut *write.tx).await?;
+        let sql = "UPDATE usage_report SET batch_id = $1 WHERE batch_id IS NULL AND report_id IN \
+                   (SELECT report_id FROM usage_report WHERE batch_id IS NULL AND rolled_up_at IS NULL \
+                   ORDER BY received_at, report_id LIMIT $2)";
+        let gathered = sqlx::query(sql).bind(id.as_str()).bind(BATCH).execute(&mut *write.tx).await?;
+        if gathered.rows_affected() == 0 {
+            return Ok(None);
+        }
+        write.commit().await?;
+        Ok(Some(Batch { id, steps_done: 0, added_at: None }))
+    }
+
+    /// Writes the steps that are still to be made. `false`: somebody else has made one of them.
+    async fn add_batch(&self, batch: &Batch, now: i64) -> Result<bool, StoreError> {
+        let sums = self.sums_of(&batch.id).await?;
+        let counts: Vec<_> = sums.counts.into_iter().collect();
+        let last_used: Vec<_> = sums.last_used.into_iter().collect();
+        let steps = counts.chunks(ROWS).map(Step::Counts).chain(last_used.chunks(ROWS).map(Step::LastUsed));
+        for (number, step) in (0..).zip(steps).skip(usize::try_from(batch.steps_done).unwrap_or(0)) {
+            let mut write = self.write().await?;
+            let sql = "UPDATE usage_batch SET steps_done = $1 WHERE id = $2 AND steps_done = $3";
+            let mark = sqlx::query(sql).bind(number + 1).bind(batch.id.as_str()).bind(number);
+            if mark.execute(&mut *write.tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            match step {
+                Step::Counts(rows) => write.add_counts(rows).await?,
+                Step::LastUsed(rows) => write.move_last_used(rows).await?,
+            }
+            write.commit().await?;
+        }
+        let mut write = self.write().await?;
+        let sql = "UPDATE usage_batch SET added_at = $1 WHERE id = $2";
+        sqlx::query(sql).bind(now).bind(batch.id.as_str()).execute(&mut *write.tx).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    async fn sums_of(&self, batch_id: &str) -> Result<Sums, StoreError> {
+        let sql = "SELECT report_id, received_at, from_at, to_at, entries FROM usage_report \
+                   WHERE batch_id = $1 AND rolled_up_at IS NULL AND report_id > $2 ORDER BY report_id LIMIT $3";
+        let (mut sums, mut after) = (Sums::default(), String::new());
+        loop {
+            let query = sqlx::query_as(sql).bind(batch_id.to_owned()).bind(after.clone()).bind(PART);
+            let reports: Vec<Report> = query.fetch_all(&self.pool).await?;
+            let Some(last) = reports.last() else {
+                return Ok(sums);
+            };
+            after.clone_from(&last.report_id);
+            for report in reports {
+                let entries: Vec<UsageEntry> = serde_json::from_str(&report.entries)
+                    .map_err(|_| StoreError::Corrupt("usage_report.entries"))?;
+                let times = Times { from: report.from_at, to: report.to_at, received: report.received_at };
+                sums.add(entries, times);
             }
         }
-        write.add_counts(&sums.counts).await?;
-        write.move_last_used(&sums.last_used).await?;
-        write.commit().await?;
-        Ok(count)
+    }
+
+    /// Lets the entries of a batch go, all of whose sums are written, and closes it.
+    async fn put_batch_away(&self, batch_id: &str, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE usage_report SET rolled_up_at = $1, entries = '' WHERE report_id IN \
+                   (SELECT report_id FROM usage_report WHERE batch_id = $2 AND rolled_up_at IS NULL \
+                   ORDER BY report_id LIMIT $3)";
+        loop {
+            let mut write = self.write().await?;
+            let query = sqlx::query(sql).bind(now).bind(batch_id.to_owned()).bind(PART);
+            let put_away = query.execute(&mut *write.tx).await?.rows_affected();
+            if put_away == 0 {
+                let sql = "UPDATE usage_batch SET finished_at = $1 WHERE id = $2";
+                sqlx::query(sql).bind(now).bind(batch_id.to_owned()).execute(&mut *write.tx).await?;
+            }
+            write.commit().await?;
+            if put_away == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Forgets sums and reports that are older than is kept.
@@ -100,69 +188,44 @@ impl Store {
             sqlx::query(sql).bind(span).bind(now - kept).execute(&mut *write.tx).await?;
             write.commit().await?;
         }
-        let mut write = self.write().await?;
-        let sql = "DELETE FROM usage_report WHERE rolled_up_at IS NOT NULL AND rolled_up_at < $1";
-        sqlx::query(sql).bind(now - keep.reports).execute(&mut *write.tx).await?;
-        write.commit().await
-    }
-}
-
-impl Sums {
-    fn add(&mut self, report: &Report) -> Result<(), StoreError> {
-        let entries: Vec<UsageEntry> =
-            serde_json::from_str(&report.entries).map_err(|_| StoreError::Corrupt("usage_report.entries"))?;
-        // A gateway whose clock is wrong cannot move a key's last use into the future.
-        let latest = report.to_at.min(report.received_at);
-        for entry in entries {
-            let at = entry.last_used.clamp(report.from_at.min(latest), latest);
-            let count = i64::try_from(entry.count).unwrap_or(i64::MAX);
-            for span in SPANS {
-                for key in [&entry.key_id, ALL_KEYS] {
-                    let slot = (key.to_owned(), span, at - at.rem_euclid(span), entry.outcome.clone());
-                    let sum = self.counts.entry(slot).or_default();
-                    *sum = sum.saturating_add(count);
-                }
-            }
-            let last = self.last_used.entry(entry.key_id).or_default();
-            *last = (*last).max(at);
+        for sql in [
+            "DELETE FROM usage_report WHERE rolled_up_at IS NOT NULL AND rolled_up_at < $1",
+            "DELETE FROM usage_batch WHERE finished_at IS NOT NULL AND finished_at < $1",
+        ] {
+            let mut write = self.write().await?;
+            sqlx::query(sql).bind(now - keep.reports).execute(&mut *write.tx).await?;
+            write.commit().await?;
         }
         Ok(())
     }
 }
 
 impl Write<'_> {
-    async fn add_counts(&mut self, counts: &BTreeMap<Slot, i64>) -> Result<(), StoreError> {
-        let rows: Vec<_> = counts.iter().collect();
-        for chunk in rows.chunks(ROWS) {
-            let sql = format!(
-                "INSERT INTO usage_rollup (key_id, span, start, outcome, count) VALUES {} \
-                 ON CONFLICT (key_id, span, start, outcome) DO UPDATE SET count = usage_rollup.count + excluded.count",
-                place_holders::<5>(chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for ((key, span, start, outcome), count) in chunk {
-                query =
-                    query.bind(key.as_str()).bind(*span).bind(*start).bind(outcome.as_str()).bind(**count);
-            }
-            query.execute(&mut *self.tx).await?;
+    async fn add_counts(&mut self, rows: &[(Slot, i64)]) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO usage_rollup (key_id, span, start, outcome, count) VALUES {} \
+             ON CONFLICT (key_id, span, start, outcome) DO UPDATE SET count = usage_rollup.count + excluded.count",
+            place_holders::<5>(rows.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for ((key, span, start, outcome), count) in rows {
+            query = query.bind(key.as_str()).bind(*span).bind(*start).bind(outcome.as_str()).bind(*count);
         }
+        query.execute(&mut *self.tx).await?;
         Ok(())
     }
 
-    async fn move_last_used(&mut self, times: &BTreeMap<String, i64>) -> Result<(), StoreError> {
-        let rows: Vec<_> = times.iter().collect();
-        for chunk in rows.chunks(ROWS) {
-            let sql = format!(
-                "INSERT INTO key_last_used (key_id, last_used) VALUES {} ON CONFLICT (key_id) DO UPDATE SET \
-                 last_used = excluded.last_used WHERE excluded.last_used > key_last_used.last_used",
-                place_holders::<2>(chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (key, time) in chunk {
-                query = query.bind(key.as_str()).bind(**time);
-            }
-            query.execute(&mut *self.tx).await?;
+    async fn move_last_used(&mut self, rows: &[(String, i64)]) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO key_last_used (key_id, last_used) VALUES {} ON CONFLICT (key_id) DO UPDATE SET \
+             last_used = excluded.last_used WHERE excluded.last_used > key_last_used.last_used",
+            place_holders::<2>(rows.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (key, time) in rows {
+            query = query.bind(key.as_str()).bind(*time);
         }
+        query.execute(&mut *self.tx).await?;
         Ok(())
     }
 }
@@ -183,24 +246,5 @@ mod tests {
     #[test]
     fn place_holders_are_numbered_through() {
         assert_eq!(place_holders::<2>(3), "($1, $2), ($3, $4), ($5, $6)");
-    }
-
-    #[test]
-    fn a_report_is_added_at_its_time_and_never_in_the_future() {
-        let entries = r#"[{"key_id": "a", "outcome": "allowed", "count": 2, "last_used": 130},
-                          {"key_id": "a", "outcome": "allowed", "count": 3, "last_used": 9999999}]"#;
-        let report = Report {
-            report_id: "r".into(),
-            received_at: 200,
-            from_at: 120,
-            to_at: 9_000,
-            entries: entries.into(),
-        };
-        let mut sums = Sums::default();
-        sums.add(&report).unwrap();
-        let minute = |start: i64| sums.counts.get(&("a".into(), 60, start, "allowed".into())).copied();
-        assert_eq!((minute(120), minute(180), minute(9_999_960)), (Some(2), Some(3), None));
-        assert_eq!(sums.counts.get(&(ALL_KEYS.into(), 86_400, 0, "allowed".into())), Some(&5));
-        assert_eq!(sums.last_used.get("a"), Some(&200));
     }
 }

@@ -32,7 +32,7 @@ pub async fn run(store: Arc<Store>, keep: Retention) {
 }
 
 async fn roll_up_all(store: &Store) -> Result<(), StoreError> {
-    while store.roll_up_usage(clock::now()).await? > 0 {}
+    while store.roll_up_usage(clock::now()).await? {}
     Ok(())
 }
 

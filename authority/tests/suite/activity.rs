@@ -1,7 +1,12 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flint::clock;
+use flint::store::Store;
+use flint::store::activity::{Range, Whose};
 use flint::store::rollup::Retention;
+use flint::store::usage::Sender;
+use flint_auth::protocol::{UsageEntry, UsageReport};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, on_both};
@@ -90,5 +95,46 @@ on_both! {
         assert_eq!((totals("1h").await, totals("24h").await, totals("90d").await), (0, 1, 1));
         // The id was kept no longer either, so the report would count again: that is what its retention is for.
         report(&harness, "r-1b", json!([])).await;
+    }
+}
+
+on_both! {
+    async fn adding_up_goes_on_where_it_was_interrupted(backend) {
+        let test = backend.database().await;
+        let store = Arc::new(Store::open(&test.database).await.unwrap());
+        let now = clock::now();
+        let sender = Sender { gateway_id: "gw", process_id: "envoy-1", received_at: now };
+        for number in 0..20 {
+            let entry = |key| UsageEntry {
+                key_id: format!("key_{key}"),
+                outcome: "allowed".into(),
+                count: 1,
+                last_used: now,
+            };
+            let entries = (0..1_500).map(entry).collect();
+            let report =
+                UsageReport { report_id: format!("r-{number}"), from: now - 10, to: now, entries, dropped: 0 };
+            store.receive_usage(&report, sender).await.unwrap();
+        }
+        // Two at a time, and each given up in the midst of it, a little later every time.
+        let mut patience = Duration::from_millis(5);
+        while store.pending_reports().await.unwrap() > 0 {
+            let work = || {
+                let store = Arc::clone(&store);
+                async move { store.roll_up_usage(now).await }
+            };
+            let (one, two) = (tokio::spawn(work()), tokio::spawn(work()));
+            tokio::time::sleep(patience).await;
+            one.abort();
+            two.abort();
+            let _ = (one.await, two.await);
+            patience += patience / 4;
+        }
+        for whose in [Whose::Key("key_7".into()), Whose::Key("key_1499".into())] {
+            let activity = store.activity(&whose, Range::Day, now).await.unwrap();
+            assert_eq!(activity.totals(), [("allowed".to_owned(), 20)]);
+        }
+        let all = store.activity(&Whose::Everyone, Range::Quarter, now).await.unwrap();
+        assert_eq!(all.totals(), [("allowed".to_owned(), 30_000)]);
     }
 }

@@ -31,6 +31,11 @@ impl Client {
         }
     }
 
+    /// Where it sends its requests.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The same client, with one more header on every request.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();

@@ -1,7 +1,8 @@
 //! What the authority costs at a million keys on SQLite:
 //! `cargo build --release -p flint && cargo run --release -p flint --example measure`.
 //!
-//! `FLINT_BENCH_KEYS` sets another number of keys. The result is a Markdown table on standard output. The server is the
+//! An example and not a bench: benches are built to unwind and the program is not, and the two builds of `flint-auth`,
+//! which is a cdylib too, would take each other's place. `FLINT_BENCH_KEYS` sets another number of keys. The result is a Markdown table on standard output. The server is the
 //! program itself, which stands in the folder above this one's, so that its memory and time are its own.
 
 #[path = "../tests/suite/client.rs"]
