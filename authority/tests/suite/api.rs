@@ -355,7 +355,8 @@ async fn answers_are_as_the_description_says() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/schemathesis");
     let run = tokio::process::Command::new("python3").arg(script).arg(env!("CARGO_BIN_EXE_flint")).output();
     let output = run.await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
 }
 
