@@ -5,7 +5,8 @@
 //!    gets another password.
 //! 3. Failures are counted by name and by address. From the fifth on, the next attempt is refused unheard for a time
 //!    that doubles: up to a minute by name, so that nobody can lock an operator out for long, and up to a quarter of an
-//!    hour by address. A success clears the name, an hour without failures clears both.
+//!    hour by address. A success clears the name, an hour without failures clears both. An attempt counts as a failure
+//!    before its password is looked at, so that many at once are not many free guesses; a success is taken back.
 //! 4. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
 
 use flint_auth::key::Digest;
@@ -14,7 +15,7 @@ use sqlx::FromRow;
 
 use super::audit::Line;
 use super::operators::Operator;
-use super::{Actor, Store, StoreError};
+use super::{Actor, Store, StoreError, Write};
 use crate::password;
 use crate::secret::Secret;
 
@@ -85,15 +86,19 @@ impl Store {
         now: i64,
     ) -> Result<SignIn, StoreError> {
         let subjects = throttle_subjects(name, address);
-        let wait = self.sign_in_blocked(&subjects, now).await?;
+        let mut wait = self.sign_in_blocked(&subjects, now).await?;
+        if wait == 0 {
+            wait = self.count_attempt(&subjects, now).await?;
+        }
         if wait > 0 {
             return Ok(SignIn::Throttled(wait));
         }
-        let sql = "SELECT password_hash FROM operator WHERE name = $1 AND disabled_at IS NULL";
-        let hash: Option<String> =
-            sqlx::query_scalar(sql).bind(name.to_owned()).fetch_optional(&self.pool).await?;
+        let sql = "SELECT id, password_hash FROM operator WHERE name = $1 AND disabled_at IS NULL";
+        let found: Option<(String, String)> =
+            sqlx::query_as(sql).bind(name.to_owned()).fetch_optional(&self.pool).await?;
+        let (id, hash) = found.unzip();
         if password.len() > password::MAX_BYTES || !password::verify(password, hash).await {
-            self.count_failure(&subjects, now).await?;
+            self.record_failure(id.as_deref(), address, now).await?;
             return Ok(SignIn::Wrong);
         }
         let (secret, session) = self.begin_session(name, address, now).await?;
@@ -186,6 +191,7 @@ impl Store {
             .await?;
         let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
         sqlx::query(sql).bind(by_name(name)).execute(&mut *write.tx).await?;
+        write.take_back_attempt(address).await?;
         let session = Session { operator, csrf_token: csrf.reveal().into() };
         let actor = session.actor(address.map(Into::into));
         let after = Some(json!({ "name": name }));
@@ -197,12 +203,7 @@ impl Store {
         Ok((secret, session))
     }
 
-    async fn touch_session(
-        &self,
-        mut write: super::Write<'_>,
-        digest: Vec<u8>,
-        now: i64,
-    ) -> Result<(), StoreError> {
+    async fn touch_session(&self, mut write: Write<'_>, digest: Vec<u8>, now: i64) -> Result<(), StoreError> {
         let sql = "UPDATE session SET seen_at = $1 WHERE digest = $2 AND seen_at < $1";
         sqlx::query(sql).bind(now).bind(digest).execute(&mut *write.tx).await?;
         write.commit().await
@@ -220,32 +221,81 @@ impl Store {
         Ok(wait)
     }
 
-    async fn count_failure(&self, subjects: &[(String, i64)], now: i64) -> Result<(), StoreError> {
+    /// Counts an attempt as a failure, or tells for how many seconds it is refused: attempts at the same time come one
+    /// after another through here, each with what those before it have counted.
+    async fn count_attempt(&self, subjects: &[(String, i64)], now: i64) -> Result<i64, StoreError> {
         let count = "INSERT INTO sign_in_throttle (subject, failures, last_failure, blocked_until) \
                      VALUES ($1, 1, $2, 0) ON CONFLICT (subject) DO UPDATE SET last_failure = $2, \
                      failures = CASE WHEN sign_in_throttle.last_failure <= $3 THEN 1 \
-                     ELSE sign_in_throttle.failures + 1 END RETURNING failures";
+                     ELSE sign_in_throttle.failures + 1 END RETURNING failures, blocked_until";
         let block = "UPDATE sign_in_throttle SET blocked_until = $1 WHERE subject = $2";
         let mut write = self.write().await?;
         for (subject, most) in subjects {
-            let failures: i64 = sqlx::query_scalar(count)
+            let (failures, blocked_until): (i64, i64) = sqlx::query_as(count)
                 .bind(subject.clone())
                 .bind(now)
                 .bind(now - FORGET_FAILURES)
                 .fetch_one(&mut *write.tx)
                 .await?;
+            if blocked_until > now {
+                // Left without a commit, so that nothing of this attempt counts.
+                return Ok(blocked_until - now);
+            }
             let until = now + block_after(failures, *most);
             sqlx::query(block).bind(until).bind(subject.clone()).execute(&mut *write.tx).await?;
         }
+        write.commit().await?;
+        Ok(0)
+    }
+
+    /// Leaves a trace of a failure: in the log always, in the audit log where somebody's name was tried. What was typed
+    /// is in neither: it may be a password in the wrong field.
+    async fn record_failure(
+        &self,
+        operator_id: Option<&str>,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(operator = operator_id, address, "a sign-in failed");
+        let Some(subject) = operator_id else {
+            return Ok(());
+        };
+        let actor = Actor { address: address.map(Into::into), ..Actor::system() };
+        let line = Line {
+            action: "operator.sign_in_failed",
+            subject_kind: "operator",
+            subject,
+            before: None,
+            after: None,
+        };
+        let mut write = self.write().await?;
+        write.record(now, &actor, line).await?;
         write.commit().await
+    }
+}
+
+impl Write<'_> {
+    /// Takes back the attempt of an address that was no guess, and with it the wait that it has made for the next one.
+    async fn take_back_attempt(&mut self, address: Option<&str>) -> Result<(), StoreError> {
+        let Some(address) = address else {
+            return Ok(());
+        };
+        let sql = "UPDATE sign_in_throttle SET failures = failures - 1, blocked_until = 0 \
+                   WHERE subject = $1 AND failures > 0";
+        sqlx::query(sql).bind(by_address(address)).execute(&mut *self.tx).await?;
+        Ok(())
     }
 }
 
 /// Under which headings failures are counted, and for how long each may block.
 fn throttle_subjects(name: &str, address: Option<&str>) -> Vec<(String, i64)> {
     let mut subjects = vec![(by_name(name), MAX_BLOCK_NAME)];
-    subjects.extend(address.map(|address| (format!("address:{address}"), MAX_BLOCK_ADDRESS)));
+    subjects.extend(address.map(|address| (by_address(address), MAX_BLOCK_ADDRESS)));
     subjects
+}
+
+fn by_address(address: &str) -> String {
+    format!("address:{address}")
 }
 
 fn by_name(name: &str) -> String {

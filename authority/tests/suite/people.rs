@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use flint::clock;
 use flint::store::api_tokens::NewApiToken;
+use flint::store::audit::AuditFilter;
 use flint::store::sessions::{IDLE, LIFETIME, SignIn};
 use flint::store::{Store, StoreError};
 
@@ -65,6 +68,31 @@ on_both! {
         assert!(matches!(right(NOW).await, SignIn::Throttled(1)));
         assert!(matches!(right(NOW + 1).await, SignIn::Done(..)));
         assert!(matches!(right(NOW + 1).await, SignIn::Done(..)));
+    }
+
+    async fn many_guesses_at_once_are_no_more_than_one_after_another(backend) {
+        let test = backend.database().await;
+        let store = Arc::new(Store::open(&test.database).await.unwrap());
+        let (_, password) = store.create_operator("ada", NOW, &actor()).await.unwrap();
+        let mut guesses = tokio::task::JoinSet::new();
+        for number in 0..20 {
+            let store = Arc::clone(&store);
+            let address = format!("10.0.0.{number}");
+            guesses.spawn(async move { store.sign_in("ada", "wrong".into(), Some(&address), NOW).await.unwrap() });
+        }
+        let outcomes = guesses.join_all().await;
+        let heard = outcomes.iter().filter(|outcome| matches!(outcome, SignIn::Wrong)).count();
+        assert_eq!((heard, outcomes.len()), (5, 20));
+        // Each that was heard is in the audit log, with where it came from and nothing of what was typed.
+        let lines = store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+        let failed: Vec<_> = lines.iter().filter(|line| line.action == "operator.sign_in_failed").collect();
+        assert_eq!(failed.len(), 5);
+        assert!(failed.iter().all(|line| line.address.is_some() && !format!("{line:?}").contains("wrong")));
+        // Whoever signs in leaves no failure behind: an office with one address may do so all day.
+        for _ in 0..12 {
+            let right = store.sign_in("ada", password.reveal().into(), Some("10.0.1.1"), NOW + 60).await.unwrap();
+            assert!(matches!(right, SignIn::Done(..)));
+        }
     }
 
     async fn an_api_token_is_good_until_it_ends(backend) {
