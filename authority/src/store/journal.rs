@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use flint_auth::key::Digest;
@@ -67,17 +67,7 @@ impl Journal {
             text.push('\n');
         }
         let path = self.path.clone();
-        let write = move || {
-            let mut options = OpenOptions::new();
-            options.append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            // One write, so that the lines of several programs do not mix.
-            let mut file = options.open(path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_data()
-        };
-        let written = tokio::task::spawn_blocking(write)
+        let written = tokio::task::spawn_blocking(move || write(&path, text))
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         written.map_err(|error| self.failed(error))
@@ -93,9 +83,10 @@ impl Journal {
             opened => opened.map_err(|error| self.failed(error))?,
         };
         let mut entries = HashMap::<Digest, Entry>::new();
-        for line in BufReader::new(file).lines() {
+        // By bytes: a line may be torn within a letter.
+        for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(|error| self.failed(error))?;
-            let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
+            let Ok(entry) = serde_json::from_slice::<Entry>(&line) else {
                 continue;
             };
             if let Some(digest) = Digest::parse_hex(&entry.sha256) {
@@ -109,6 +100,39 @@ impl Journal {
     fn failed(&self, error: std::io::Error) -> StoreError {
         StoreError::File(self.path.display().to_string(), error)
     }
+}
+
+/// Adds text to the file, on a line of its own, and waits for the disk.
+fn write(path: &Path, mut text: String) -> std::io::Result<()> {
+    let is_new = !path.exists();
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    if is_torn(&mut file)? {
+        text.insert(0, '\n');
+    }
+    // One write, so that the lines of several programs do not mix.
+    file.write_all(text.as_bytes())?;
+    file.sync_data()?;
+    if is_new {
+        // The name of a new file is on the disk only with its folder.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Whether the last line has no end, because the machine stopped while it was written.
+fn is_torn(file: &mut std::fs::File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 impl Entry {
@@ -138,9 +162,13 @@ mod tests {
         };
         journal.append(&[entry("a", 7), entry("b", 8)]).await.unwrap();
         journal.append(&[entry("a", 5)]).await.unwrap();
-        let torn = "{\"sha256\": \"";
-        OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn.as_bytes()).unwrap();
+        // Torn within a letter of two bytes.
+        let torn = b"{\"sha256\": \"\xc3";
+        OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn).unwrap();
         let read = journal.read().unwrap();
         assert_eq!((read.len(), read[&Digest::of(b"a")].revoked_at), (2, 5));
+        journal.append(&[entry("c", 9)]).await.unwrap();
+        let read = journal.read().unwrap();
+        assert_eq!((read.len(), read[&Digest::of(b"c")].revoked_at), (3, 9), "glued to the torn line");
     }
 }
