@@ -33,6 +33,7 @@ pub mod wake;
 mod key_row;
 
 use std::str::FromStr as _;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -51,7 +52,10 @@ use journal::Journal;
 pub struct Store {
     pool: AnyPool,
     database: Database,
-    epoch: String,
+    /// Which epoch this is, until a restore begins another: by this program or by another on the same database.
+    epoch: RwLock<Arc<str>>,
+    /// Held while epoch and latest change are read, so that what was read last is what is known last.
+    looking: Mutex<()>,
     journal: Option<Journal>,
     /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
     writer: Mutex<()>,
@@ -154,7 +158,15 @@ impl Store {
         }
         let (epoch, latest) = feed::ensure(&pool).await?;
         let latest = watch::Sender::new(latest);
-        Ok(Self { pool, database: database.clone(), epoch, journal, writer: Mutex::new(()), latest })
+        Ok(Self {
+            pool,
+            database: database.clone(),
+            epoch: RwLock::new(epoch.into()),
+            looking: Mutex::new(()),
+            journal,
+            writer: Mutex::new(()),
+            latest,
+        })
     }
 
     /// Ends all connections.
@@ -236,6 +248,15 @@ fn create_private(path: &std::path::Path) -> std::io::Result<()> {
 // === impl Write ===
 
 impl Write<'_> {
+    /// Waits until nobody else changes keys. What is read after this stays as it is until the commit.
+    async fn lock_changes(&mut self) -> Result<(), StoreError> {
+        // On SQLite the transaction has begun with that.
+        if let Database::Postgres(_) = self.store.database {
+            sqlx::query("SELECT one FROM feed WHERE one = 1 FOR UPDATE").execute(&mut *self.tx).await?;
+        }
+        Ok(())
+    }
+
     /// Takes the next `count` change numbers and tells the first. Others that change keys wait until the commit.
     async fn next_changes(&mut self, count: i64) -> Result<i64, StoreError> {
         let sql = "UPDATE feed SET change_seq = change_seq + $1 WHERE one = 1 RETURNING change_seq";

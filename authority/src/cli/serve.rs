@@ -48,7 +48,7 @@ impl Serve {
             .with_ansi(false)
             .init();
         let stop = stop_signal()?;
-        let mut store = global.open().await?;
+        let store = global.open().await?;
         let recovered = store.recover(false, clock::now()).await?;
         for entry in &recovered.replayed {
             tracing::warn!(key = entry.id, "revoked again: the journal knows of it and the database did not");

@@ -61,7 +61,7 @@ pub(super) async fn read(
         let GatewayCall { gateway_id, process_id } = call;
         app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
     }
-    let answer = wait_for_news(&app, position, limit, Instant::now() + wait).await?;
+    let answer = wait_for_news(&app, query.cursor.as_deref(), limit, Instant::now() + wait).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
 }
 
@@ -80,7 +80,7 @@ async fn page_after(app: &App, asked: (i64, u32, i64)) -> Result<Answer, StoreEr
 /// Answers at once where there is news, else with the next change, else with nothing when the time is up.
 async fn wait_for_news(
     app: &App,
-    position: Position,
+    cursor: Option<&str>,
     limit: u32,
     until: Instant,
 ) -> Result<Answer, StoreError> {
@@ -90,11 +90,16 @@ async fn wait_for_news(
     let mut woken = false;
     loop {
         let latest = *changes.borrow_and_update();
+        let position = app.store.position(cursor).await?;
         let answer = match position {
             Position::After(seq) if woken => page_after(app, (seq, limit, latest)).await?,
             _ => app.store.changes(position, limit).await?,
         };
         woken = true;
+        if app.store.position(cursor).await? != position {
+            // A restore has begun another epoch in between: the cursor means nothing in it.
+            continue;
+        }
         if answer.is_news || *stopping.borrow() {
             return Ok(answer);
         }

@@ -112,20 +112,26 @@ impl Store {
         }
     }
 
-    /// Compares the end of what gateways counted with when it came in; both are of the last hour.
+    /// Compares the end of what gateways counted with when it came in; both are of the last hour. A report may be late,
+    /// so a clock is behind only where all of a process's reports say so.
     async fn examine_clocks(&self, now: i64) -> Result<Finding, StoreError> {
-        let sql = "SELECT CAST(MAX(to_at - received_at) AS BIGINT) FROM usage_report WHERE received_at > $1";
-        let ahead: Option<i64> = sqlx::query_scalar(sql).bind(now - 3_600).fetch_one(&self.pool).await?;
-        Ok(match ahead {
-            None => Finding::good(
-                "clock",
-                "no gateway has reported within an hour, so no clock could be compared",
-            ),
-            Some(ahead) if ahead > CLOCK_LIMIT => {
-                let advice = "keys expire by the gateway's clock: let both follow one time server";
-                Finding::bad("clock", format!("a gateway's clock is {ahead} s ahead of this one"), advice)
-            }
-            Some(_) => Finding::good("clock", "no gateway's clock is ahead of this one"),
+        let sql = "SELECT CAST(MAX(ahead) AS BIGINT), CAST(MAX(behind) AS BIGINT) FROM (SELECT \
+                   MAX(to_at - received_at) AS ahead, MIN(received_at - to_at) AS behind FROM usage_report \
+                   WHERE received_at > $1 GROUP BY gateway_id, process_id) AS clocks";
+        let (ahead, behind): (Option<i64>, Option<i64>) =
+            sqlx::query_as(sql).bind(now - 3_600).fetch_one(&self.pool).await?;
+        let Some((ahead, behind)) = ahead.zip(behind) else {
+            let finding = "no gateway has reported within an hour, so no clock could be compared";
+            return Ok(Finding::good("clock", finding));
+        };
+        let advice = "keys expire by the gateway's clock: let both follow one time server";
+        Ok(if ahead > CLOCK_LIMIT {
+            Finding::bad("clock", format!("a gateway's clock is {ahead} s ahead of this one"), advice)
+        } else if behind > CLOCK_LIMIT {
+            let finding = format!("a gateway's clock is {behind} s behind this one: expired keys pass there");
+            Finding::bad("clock", finding, advice)
+        } else {
+            Finding::good("clock", format!("no gateway's clock is more than {CLOCK_LIMIT} s off this one"))
         })
     }
 

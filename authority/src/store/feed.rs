@@ -1,5 +1,7 @@
 //! The feed of the gateways: every key by its latest change, in commit order (contract §6).
 
+use std::sync::{Arc, PoisonError};
+
 use flint_auth::protocol::{KeyEntry, Page};
 use sqlx::AnyPool;
 
@@ -44,15 +46,16 @@ impl Store {
         let Some(text) = cursor.filter(|text| !text.is_empty()) else {
             return Ok(Position::Beginning);
         };
-        let Some(position) = parse_cursor(&self.epoch, text) else {
-            return Ok(Position::Unknown);
+        let known = || {
+            let position = parse_cursor(&self.epoch(), text);
+            position.filter(|position| position.seq() <= *self.latest.borrow())
         };
-        let seq = position.seq();
-        if seq > *self.latest.borrow() {
-            // Another process may have given it, and news of that change not yet come here.
-            self.look_for_changes().await?;
+        if let Some(position) = known() {
+            return Ok(position);
         }
-        Ok(if seq <= *self.latest.borrow() { position } else { Position::Unknown })
+        // Another process may have given it, and news of that change or of a restore not yet come here.
+        self.look_for_changes().await?;
+        Ok(known().unwrap_or(Position::Unknown))
     }
 
     /// The changes after a position, at most `limit` of them.
@@ -60,6 +63,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
+        // Before the rows: a cursor of an epoch that is over does no harm, one that is ahead of its rows would.
+        let epoch = self.epoch();
         let seq = from.seq();
         // A table that begins from nothing has nothing to forget.
         let sql = if seq == 0 { FIRST } else { NEXT };
@@ -76,7 +81,7 @@ impl Store {
             _ => Position::After(last),
         };
         let mut page = Page {
-            cursor: write_cursor(&self.epoch, next),
+            cursor: write_cursor(&epoch, next),
             more,
             reset: from == Position::Unknown,
             ..Page::default()
@@ -99,14 +104,26 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT change_seq FROM feed WHERE one = 1").fetch_one(&self.pool).await?)
     }
 
-    /// Reads the number of the latest change and wakes whoever waits for it.
+    /// Reads the number of the latest change, and the epoch that it is of, and wakes whoever waits for it. In another
+    /// epoch than before everybody is woken: every cursor is unknown now.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn look_for_changes(&self) -> Result<(), StoreError> {
-        let seq = self.latest_change().await?;
-        self.announce(seq);
+        let _turn = self.looking.lock().await;
+        let sql = "SELECT epoch, change_seq FROM feed WHERE one = 1";
+        let (epoch, seq): (String, i64) = sqlx::query_as(sql).fetch_one(&self.pool).await?;
+        if epoch == *self.epoch() {
+            self.announce(seq);
+        } else {
+            *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = epoch.into();
+            self.latest.send_replace(seq);
+        }
         Ok(())
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        Arc::clone(&self.epoch.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

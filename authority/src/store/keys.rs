@@ -85,7 +85,7 @@ impl Store {
     ) -> Result<Key, StoreError> {
         let change = change.check(now).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
-        let before = find(&mut write.tx, id).await?;
+        let before = write.find_to_change(id).await?;
         let Some(after) = before.amend(now, change)? else {
             return Ok(before);
         };
@@ -109,7 +109,7 @@ impl Store {
         let reason = mistakes.text("reason", reason);
         let reason = mistakes.none_or(reason).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
-        let before = find(&mut write.tx, id).await?;
+        let before = write.find_to_change(id).await?;
         let Some(after) = before.revoke(now, reason) else {
             return Ok(before);
         };
@@ -140,7 +140,7 @@ impl Store {
     /// Where there is no such key, or it is not over.
     pub async fn remove_key(&self, id: &str, now: i64, actor: &Actor) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let before = find(&mut write.tx, id).await?;
+        let before = write.find_to_change(id).await?;
         let after = before.remove(now)?;
         write.replace_key(&before, &after, "key.remove", now, actor).await?;
         let sql = "UPDATE api_key SET removed_at = $1 WHERE id = $2";
@@ -165,7 +165,7 @@ impl Store {
         }
         mistakes.none_or(()).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
-        let before = find(&mut write.tx, id).await?;
+        let before = write.find_to_change(id).await?;
         let (birth, secret) = birth(before.environment.prefix(), now, actor)?;
         let Rotation { old, new } = before.rotate(birth, overlap)?;
         // The new key comes first, so that no gateway ever knows neither.
@@ -181,6 +181,13 @@ impl Store {
 }
 
 impl Write<'_> {
+    /// Finds a key that nobody else changes before the commit: of two changes at the same time the second sees the first,
+    /// and neither fails because of the other.
+    pub(super) async fn find_to_change(&mut self, id: &str) -> Result<Key, StoreError> {
+        self.lock_changes().await?;
+        find(&mut self.tx, id).await
+    }
+
     pub(super) async fn replace_key(
         &mut self,
         before: &Key,

@@ -13,6 +13,7 @@ use sqlx::FromRow;
 use super::journal::{Entry, Journal};
 use super::{Actor, Store, StoreError, create_private, new_epoch};
 use crate::config::Database;
+use crate::model::Key;
 
 /// What was set right.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -56,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// Where database or journal fail.
-    pub async fn recover(&mut self, restored: bool, now: i64) -> Result<Recovered, StoreError> {
+    pub async fn recover(&self, restored: bool, now: i64) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         let known = match &self.journal {
             Some(journal) => journal.read()?,
@@ -90,16 +91,22 @@ impl Store {
 
     /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
     async fn replay(&self, digest: &Digest, entry: &Entry, now: i64) -> Result<bool, StoreError> {
-        let before = match self.key_by_digest(digest).await {
-            Ok(key) if key.revoked_at.is_none_or(|time| time > entry.revoked_at) => key,
+        let is_good = |key: &Key| key.revoked_at.is_none_or(|time| time > entry.revoked_at);
+        let id = match self.key_by_digest(digest).await {
+            Ok(key) if is_good(&key) => key.id,
+            // A key that the database does not know cannot be imported either: that asks the journal.
             Ok(_) | Err(StoreError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
+        let mut write = self.write().await?;
+        let before = write.find_to_change(&id).await?;
+        if !is_good(&before) {
+            return Ok(false);
+        }
         let Some(after) = before.revoke(now, entry.reason.clone()) else {
             return Ok(false);
         };
-        let after = crate::model::Key { revoked_at: Some(entry.revoked_at), ..after };
-        let mut write = self.write().await?;
+        let after = Key { revoked_at: Some(entry.revoked_at), ..after };
         write.replace_key(&before, &after, "key.revoke_from_journal", now, &Actor::system()).await?;
         write.commit().await?;
         Ok(true)
@@ -117,16 +124,16 @@ impl Store {
         Ok(rows.into_iter().map(entry).collect())
     }
 
-    async fn begin_epoch(&mut self) -> Result<(), StoreError> {
-        let epoch = new_epoch()?;
+    async fn begin_epoch(&self) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let sql = "UPDATE feed SET epoch = $1 WHERE one = 1";
-        sqlx::query(sql).bind(epoch.clone()).execute(&mut *write.tx).await?;
+        let sql = "UPDATE feed SET epoch = $1 WHERE one = 1 RETURNING change_seq";
+        let seq: i64 = sqlx::query_scalar(sql).bind(new_epoch()?).fetch_one(&mut *write.tx).await?;
+        // No change, but others on the same database must hear of it at once.
+        write.changed = Some(seq);
         // What processes had applied was of the other epoch.
         sqlx::query("DELETE FROM gateway_process").execute(&mut *write.tx).await?;
         write.commit().await?;
-        self.epoch = epoch;
-        Ok(())
+        self.look_for_changes().await
     }
 }
 
@@ -160,7 +167,7 @@ pub async fn restore(
     create_private(&fresh).map_err(failed)?;
     std::fs::copy(backup, &fresh).map_err(failed)?;
     let journal = journal.unwrap_or_else(|| Journal::beside(path));
-    let mut store = Store::open_with(&Database::Sqlite(fresh.clone()), Some(journal)).await?;
+    let store = Store::open_with(&Database::Sqlite(fresh.clone()), Some(journal)).await?;
     let recovered = store.recover(true, now).await?;
     store.close().await;
     let kept = path.exists().then(|| beside(&format!(".before-{now}")));

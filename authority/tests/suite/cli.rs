@@ -1,7 +1,9 @@
 use std::time::{Duration, Instant};
 
+use flint::store::Store;
 use flint_auth::key::Digest;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::harness::{Backend, on_both};
 use crate::program::{Serving, flint, flint_json, flint_with_input, stderr, stdout};
@@ -208,6 +210,26 @@ async fn an_import_names_every_bad_line() {
         stdout(&import(&good, &["--skip-existing"]).await),
         "0 keys imported, 1200 were here already\n"
     );
+}
+
+#[tokio::test]
+async fn an_import_that_fails_on_its_way_leaves_nothing() {
+    let test = Backend::Sqlite.database().await;
+    let store = Store::open(&test.database).await.unwrap();
+    store.close().await;
+    let url = crate::program::url(&test.database).replace("sqlite:", "sqlite://");
+    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let stop = "CREATE TRIGGER stop BEFORE INSERT ON api_key WHEN NEW.name = 'key 1100' \
+                BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    sqlx::query(stop).execute(&mut connection).await.unwrap();
+    let mut lines = String::from("sha256,name,environment\n");
+    for number in 0..1_200 {
+        let digest = Digest::of(format!("{number}").as_bytes()).to_hex();
+        lines.push_str(&format!("{digest},key {number},live\n"));
+    }
+    let failed = flint_with_input(&test.database, &["keys", "import", "-", "--format", "csv"], &lines).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
+    assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
 }
 
 #[tokio::test]

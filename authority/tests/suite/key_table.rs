@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flint::clock;
-use serde_json::Value;
+use flint::store::Store;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::harness::{Backend, Harness, actor, new_key, on_both};
@@ -170,7 +171,7 @@ on_both! {
             draft: new_key("again").check(clock::now()).unwrap(),
         };
         assert_eq!(harness.store.find_existing(std::slice::from_ref(&line)).await.unwrap().len(), 1);
-        assert!(harness.store.import_keys(&[line], clock::now(), &actor()).await.is_err());
+        assert!(harness.store.import_keys(&[line], clock::now(), &actor(), |_| ()).await.is_err());
     }
 
     async fn an_unknown_cursor_resets(backend) {
@@ -199,6 +200,32 @@ on_both! {
         let cursor = gateway.get("/v1/key-table").await.ok()["cursor"].as_str().unwrap().to_owned();
         let (epoch, _) = cursor.rsplit_once('.').unwrap();
         assert_eq!(gateway.get(&format!("/v1/key-table?cursor={epoch}.7")).await.ok()["reset"], true);
+    }
+
+    async fn every_server_follows_a_restore(backend) {
+        let harness = backend.start().await;
+        let gateway = harness.gateway("envoy-1").await;
+        let (elsewhere, _) = harness.second().await;
+        let (_, token) = harness.store.create_gateway("other", clock::now(), &actor()).await.unwrap();
+        let other = elsewhere.with_token(token.reveal()).with("x-flint-gateway", "envoy-2");
+        harness.key("CI").await;
+        let mut table = Table::default();
+        table.catch_up(&gateway, 100).await;
+        let held = tokio::spawn(hold(gateway.clone(), table.cursor.clone()));
+        wait_until_held(&harness).await;
+        // As `flint restore` does, in a program of its own.
+        let restorer = Store::open(&harness.database.database).await.unwrap();
+        restorer.recover(true, clock::now()).await.unwrap();
+        let page = held.await.unwrap();
+        assert_eq!((page["reset"].as_bool(), page["keys"].as_array().unwrap().len()), (Some(true), 1));
+        // What one server has given since, the other takes; what was given before, neither.
+        let ask = async |client: &Client, cursor: &str| {
+            client.get(&format!("/v1/key-table?cursor={cursor}")).await.ok()["reset"].clone()
+        };
+        let cursor = page["cursor"].as_str().unwrap();
+        assert_eq!((ask(&other, cursor).await, ask(&gateway, cursor).await), (json!(false), json!(false)));
+        assert_eq!(ask(&other, &table.cursor).await, true);
+        assert_eq!(ask(&gateway, &table.cursor).await, true);
     }
 
     async fn a_cursor_of_another_instance_is_known(backend) {

@@ -1,7 +1,13 @@
+use std::sync::Arc;
+
 use flint::clock;
 use flint::config::Database;
+use flint::model::import::{Format, parse};
 use flint::store::Store;
+use flint::store::examination::Grade;
 use flint::store::journal::Journal;
+use flint::store::usage::Sender;
+use flint_auth::protocol::UsageReport;
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, actor, new_key, on_both};
@@ -72,7 +78,7 @@ on_both! {
     async fn the_journal_has_every_revocation_however_it_came(backend) {
         let test = backend.database().await;
         let journal = || Journal::at(test.directory.path().join("revocations"));
-        let mut store = Store::open_with(&test.database, Some(journal())).await.unwrap();
+        let store = Store::open_with(&test.database, Some(journal())).await.unwrap();
         let now = clock::now();
         let make = async |store: &Store| store.create_key(new_key("CI"), now, &actor()).await.unwrap();
         let (one, two, three) = (make(&store).await, make(&store).await, make(&store).await);
@@ -92,6 +98,26 @@ on_both! {
         assert_eq!((restored.journalled, restored.new_epoch), (0, true));
     }
 
+    async fn a_digest_that_was_revoked_is_not_imported_after_a_restore(backend) {
+        let test = backend.database().await;
+        let journal = || Some(Journal::at(test.directory.path().join("revocations")));
+        let store = Store::open_with(&test.database, journal()).await.unwrap();
+        let now = clock::now();
+        let made = store.create_key(new_key("CI"), now, &actor()).await.unwrap();
+        store.revoke_key(&made.key.id, None, now, &actor()).await.unwrap();
+        // A backup that is older than the key: the database knows nothing of it, the journal does.
+        let elsewhere = backend.database().await;
+        let restored = Store::open_with(&elsewhere.database, journal()).await.unwrap();
+        restored.recover(true, now).await.unwrap();
+        let line = format!("sha256,name,environment\n{},CI,live\n", made.key.digest.to_hex());
+        let parsed = parse(&line, Format::Csv, now);
+        let found = restored.find_existing(&parsed.good).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].mistakes[0].message.contains("revoked"), "{found:?}");
+        restored.import_keys(&parsed.good, now, &actor(), |_| ()).await.unwrap_err();
+        assert!(restored.key_by_digest(&made.key.digest).await.is_err());
+    }
+
     async fn a_revocation_that_cannot_be_journalled_is_not_made(backend) {
         let test = backend.database().await;
         let nowhere = Journal::at(test.directory.path().join("no such folder").join("revocations"));
@@ -99,6 +125,29 @@ on_both! {
         let made = store.create_key(new_key("CI"), clock::now(), &actor()).await.unwrap();
         store.revoke_key(&made.key.id, None, clock::now(), &actor()).await.unwrap_err();
         assert_eq!(store.key(&made.key.id).await.unwrap().revoked_at, None);
+    }
+
+    async fn the_doctor_finds_clocks_that_are_off(backend) {
+        let test = backend.database().await;
+        let store = Store::open(&test.database).await.unwrap();
+        let now = clock::now();
+        let clock = async |process_id: &str, off: i64, late: i64| {
+            let id = format!("{process_id} {off} {late}");
+            let (from, to) = (now + off - 10, now + off);
+            let report = UsageReport { report_id: id, from, to, dropped: 0, entries: Vec::new() };
+            let sender = Sender { gateway_id: "g", process_id, received_at: now + late };
+            store.receive_usage(&report, sender).await.unwrap();
+            let findings = store.examine(now).await.unwrap();
+            let found = findings.into_iter().find(|one| one.check == "clock").unwrap();
+            (found.grade, found.finding)
+        };
+        // A report that waited for its turn says nothing against a clock that others vouch for.
+        assert_eq!(clock("late", 0, 1).await.0, Grade::Good);
+        assert_eq!(clock("late", -60, 0).await.0, Grade::Good);
+        let (grade, finding) = clock("behind", -40, 0).await;
+        assert!(grade == Grade::Bad && finding.contains("40 s behind"), "{finding}");
+        let (grade, finding) = clock("ahead", 50, 0).await;
+        assert!(grade == Grade::Bad && finding.contains("50 s ahead"), "{finding}");
     }
 
     async fn the_doctor_says_what_to_do(backend) {
@@ -130,4 +179,36 @@ on_both! {
         let due = flint(&test.database, &["keys", "due", "--json"]).await;
         assert!(!String::from_utf8_lossy(&due.stdout).contains(&format!("\"id\": \"{id}\"")));
     }
+}
+
+/// Another change is under way, begun before the revocation and committed while it waits. It must not make it fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_waits_for_another_change_and_wins() {
+    if !crate::postgres::is_there() {
+        return;
+    }
+    let harness = Backend::Postgres.start().await;
+    let made = harness.key("CI").await;
+    let mut other = harness.connect().await;
+    let run = async |connection: &mut sqlx::AnyConnection, sql: &'static str| {
+        sqlx::query(sql).execute(connection).await.unwrap();
+    };
+    run(&mut other, "BEGIN").await;
+    run(&mut other, "UPDATE feed SET change_seq = change_seq + 1").await;
+    run(&mut other, "UPDATE api_key SET version = version + 1, change_seq = change_seq + 1, name = 'other'")
+        .await;
+    let (store, id) = (Arc::clone(&harness.store), made.key.id.clone());
+    let revoking = tokio::spawn(async move { store.revoke_key(&id, None, clock::now(), &actor()).await });
+    // A connection of its own: within a transaction PostgreSQL always tells the same of others.
+    let mut watching = harness.connect().await;
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap() == 0 {
+        assert!(!revoking.is_finished(), "{:?}", revoking.await);
+    }
+    run(&mut other, "COMMIT").await;
+    let key = revoking.await.unwrap().unwrap();
+    assert_eq!(
+        (key.revoked_at.is_some(), key.name.as_str(), key.version),
+        (true, "other", made.key.version + 2)
+    );
 }

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::cli::{Exit, Global, output};
 use crate::clock;
-use crate::model::import::{BadLine, Format, parse};
+use crate::model::import::{BadLine, Format};
 use crate::store::Actor;
-use crate::store::importing::CHUNK;
+
+/// After how many keys the bar is drawn again.
+const STEP: usize = 500;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Import {
@@ -31,27 +33,17 @@ impl Import {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (format, text) = (self.format()?, self.read()?);
         let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
-        let mut parsed = parse(&text, format, now);
-        let existing = store.find_existing(&parsed.good).await?;
-        let skipped = if self.skip_existing { existing.len() } else { 0 };
-        if self.skip_existing {
-            let known: std::collections::HashSet<u64> = existing.iter().map(|bad| bad.line).collect();
-            parsed.good.retain(|line| !known.contains(&line.number));
+        let plan = store.plan_import(&text, format, self.skip_existing, now).await?;
+        if !plan.bad.is_empty() {
+            return Err(refuse(global, &plan.bad)?.into());
+        }
+        let (count, skipped) = (plan.good.len(), plan.skipped);
+        let ids = if self.dry_run || count == 0 {
+            Vec::new()
         } else {
-            parsed.bad.extend(existing);
-        }
-        if !parsed.bad.is_empty() {
-            return Err(refuse(global, parsed.bad)?.into());
-        }
-        let mut ids = Vec::new();
-        if !self.dry_run {
-            let progress = Progress::new(parsed.good.len());
-            for chunk in parsed.good.chunks(CHUNK) {
-                ids.extend(store.import_keys(chunk, now, &actor).await?);
-                progress.show(ids.len());
-            }
-        }
-        let count = parsed.good.len();
+            let progress = Progress::new(count);
+            store.import_keys(&plan.good, now, &actor, |done| progress.show(done)).await?
+        };
         if global.json {
             let value = json!({ "dry_run": self.dry_run, "imported": count, "skipped": skipped, "ids": ids });
             return output::json(&value);
@@ -78,12 +70,11 @@ impl Import {
 }
 
 /// Names every bad line; nothing was imported.
-fn refuse(global: &Global, mut bad: Vec<BadLine>) -> anyhow::Result<Exit> {
-    bad.sort_by_key(|line| line.line);
+fn refuse(global: &Global, bad: &[BadLine]) -> anyhow::Result<Exit> {
     if global.json {
         output::json(&json!({ "imported": 0, "bad_lines": bad }))?;
     } else {
-        for line in &bad {
+        for line in bad {
             for mistake in &line.mistakes {
                 eprintln!("line {}: {} {}", line.line, mistake.field, mistake.message);
             }
@@ -108,11 +99,11 @@ struct Progress {
 
 impl Progress {
     fn new(total: usize) -> Self {
-        Self { total, is_seen: std::io::stderr().is_terminal() && total > CHUNK }
+        Self { total, is_seen: std::io::stderr().is_terminal() && total > STEP }
     }
 
     fn show(&self, done: usize) {
-        if self.is_seen {
+        if self.is_seen && (done % STEP == 0 || done == self.total) {
             let filled = done * 40 / self.total.max(1);
             let end = if done == self.total { "\n" } else { "" };
             eprint!("\r[{:<40}] {done} of {}{end}", "#".repeat(filled), self.total);

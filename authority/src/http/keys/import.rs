@@ -12,7 +12,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::extract::{Query, read};
 use crate::model::draft::Mistake;
-use crate::model::import::{BadLine, Format, parse};
+use crate::model::import::{BadLine, Format};
 
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -66,34 +66,25 @@ pub(in crate::http) async fn import(
     let bytes = read(request.into_body(), MAX_BYTES).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::invalid("The file is not UTF-8"))?;
     let now = clock::now();
-    let mut parsed = parse(text, format, now);
-    if parsed.good.len() > MAX_LINES {
+    let plan = app.store.plan_import(text, format, query.skip_existing, now).await?;
+    if plan.good.len() + plan.skipped > MAX_LINES {
         return Err(ApiError::invalid("The file has more than 10000 lines; send it in parts"));
     }
-    let existing = app.store.find_existing(&parsed.good).await?;
-    let skipped = if query.skip_existing { existing.len() } else { 0 };
-    if query.skip_existing {
-        parsed.good.retain(|line| existing.iter().all(|bad| bad.line != line.number));
-    } else {
-        parsed.bad.extend(existing);
+    if !plan.bad.is_empty() {
+        return Err(ApiError::invalid_fields(name_lines(plan.bad)));
     }
-    if !parsed.bad.is_empty() {
-        return Err(ApiError::invalid_fields(name_lines(parsed.bad)));
-    }
-    let count = parsed.good.len();
+    let count = plan.good.len();
     let ids = if query.dry_run || count == 0 {
         Vec::new()
     } else {
-        app.store.import_keys(&parsed.good, now, &caller.actor).await?
+        app.store.import_keys(&plan.good, now, &caller.actor, |_| ()).await?
     };
-    let answer = Imported { dry_run: query.dry_run, imported: count, skipped, ids };
+    let answer = Imported { dry_run: query.dry_run, imported: count, skipped: plan.skipped, ids };
     Ok((StatusCode::OK, Json(answer)).into_response())
 }
 
 /// Every mistake with its line: `line 7: sha256`.
 fn name_lines(bad: Vec<BadLine>) -> Vec<Mistake> {
-    let mut bad = bad;
-    bad.sort_by_key(|line| line.line);
     let name = |line: u64, one: Mistake| Mistake { field: format!("line {line}: {}", one.field), ..one };
     bad.into_iter().flat_map(|line| line.mistakes.into_iter().map(move |one| name(line.line, one))).collect()
 }
