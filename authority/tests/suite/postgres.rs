@@ -1,8 +1,9 @@
 //! One PostgreSQL server for all tests of this process, and a database in it for each.
 //!
 //! `FLINT_TEST_POSTGRES` may name a running server (a URL whose user may make databases). Else `initdb` and `postgres`
-//! are looked for; where there are none, the tests on PostgreSQL say so and pass. The server ends with this process,
-//! however that ends: a shell stands between them, and its standard input is a pipe that only this process holds.
+//! are looked for; where there are none, the tests on PostgreSQL fail, unless `FLINT_TEST_POSTGRES=none` says to leave
+//! them out. The server ends with this process, however that ends: a shell stands between them, and its standard input
+//! is a pipe that only this process holds.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -50,13 +51,17 @@ rm -rf "$directory"
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Whether there is a PostgreSQL to test on. Says so where there is none.
+/// Whether there is a PostgreSQL to test on, which must be so unless somebody has said that there is none.
 pub(crate) fn is_there() -> bool {
-    let there = SERVER.get_or_init(start).is_some();
-    if !there {
-        eprintln!("skipped: neither FLINT_TEST_POSTGRES nor the programs initdb and postgres were found");
+    if std::env::var("FLINT_TEST_POSTGRES").is_ok_and(|word| word == "none") {
+        return false;
     }
-    there
+    assert!(
+        SERVER.get_or_init(start).is_some(),
+        "neither FLINT_TEST_POSTGRES nor the programs initdb and postgres were found: \
+         apt-get install postgresql, or say FLINT_TEST_POSTGRES=none to test on SQLite alone"
+    );
+    true
 }
 
 /// A new, empty database.
