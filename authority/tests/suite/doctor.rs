@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use flint::clock;
 use flint::config::Database;
@@ -31,7 +31,7 @@ async fn grades(database: &Database, url: &str, roots: &str) -> (String, String)
 async fn tls_server(issuer: &CertifiedIssuer<'static, KeyPair>, days: u64) -> u16 {
     let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let end = UNIX_EPOCH + clock::since_epoch() + Duration::from_secs(days * 86_400);
-    own.not_before = SystemTime::from(UNIX_EPOCH + clock::since_epoch() - Duration::from_secs(3_600)).into();
+    own.not_before = (UNIX_EPOCH + clock::since_epoch() - Duration::from_secs(3_600)).into();
     own.not_after = end.into();
     let key = KeyPair::generate().unwrap();
     let certificate = own.signed_by(&key, issuer).unwrap();
