@@ -175,6 +175,17 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(since).fetch_all(&self.pool).await?)
     }
 
+    /// Forgets processes that were not heard of since a time.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn forget_processes(&self, since: i64) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "DELETE FROM gateway_process WHERE seen_at < $1";
+        sqlx::query(sql).bind(since).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
     /// Writes down what processes have said, in one transaction. A process that begins again from less says so.
     ///
     /// # Errors

@@ -1,10 +1,15 @@
 //! Which gateways already act on a change: "refused by 4 of 4".
 
+use std::collections::HashSet;
+
 use super::gateways::{Gateway, Process};
 use super::{Store, StoreError};
 
 /// A process that was not heard of for this long, in seconds, is silent: twice the longest time that a call is held.
 pub const SILENT_AFTER: i64 = 120;
+/// How long before the last word of a process its successor may have been heard of first, in seconds: a rolling restart
+/// starts the new one before it stops the old one.
+const TAKEOVER: i64 = 600;
 /// A process that was not heard of for this long, in seconds, is taken for gone.
 pub const GONE_AFTER: i64 = 86_400;
 
@@ -69,8 +74,10 @@ impl Store {
 
 /// Pure: how each process stands to a change.
 fn judge(change: i64, gateways: &[Gateway], processes: Vec<Process>, now: i64) -> Propagation {
+    let replaced = find_replaced(&processes, now);
     let mut followers: Vec<_> = processes
         .into_iter()
+        .filter(|process| !replaced.contains(&(process.gateway_id.clone(), process.process_id.clone())))
         .filter_map(|process| {
             let gateway = gateways.iter().find(|gateway| gateway.id == process.gateway_id)?;
             let standing = if process.applied_seq >= change {
@@ -88,6 +95,27 @@ fn judge(change: i64, gateways: &[Gateway], processes: Vec<Process>, now: i64) -
     followers.sort_by_key(|one| (one.standing == Standing::Applied, one.gateway.clone()));
     let applied = followers.iter().filter(|one| one.standing == Standing::Applied).count();
     Propagation { change, applied, of: followers.len(), followers }
+}
+
+/// Silent processes whose place a newer one of the same gateway has taken. Each takes one place only, so that a process
+/// which is cut off is not forgotten because of one that is heard of for another.
+fn find_replaced(processes: &[Process], now: i64) -> HashSet<(String, String)> {
+    let is_silent = |process: &Process| now - process.seen_at > SILENT_AFTER;
+    let mut silent: Vec<_> = processes.iter().filter(|process| is_silent(process)).collect();
+    let mut newer: Vec<_> = processes.iter().filter(|process| !is_silent(process)).collect();
+    silent.sort_by_key(|process| process.seen_at);
+    newer.sort_by_key(|process| process.first_seen);
+    let mut replaced = HashSet::new();
+    for old in silent {
+        let earliest = old.first_seen.max(old.seen_at - TAKEOVER);
+        let successor =
+            newer.iter().position(|new| new.gateway_id == old.gateway_id && new.first_seen > earliest);
+        if let Some(place) = successor {
+            newer.remove(place);
+            replaced.insert((old.gateway_id.clone(), old.process_id.clone()));
+        }
+    }
+    replaced
 }
 
 #[cfg(test)]
@@ -118,5 +146,31 @@ mod tests {
             told.followers.iter().map(|one| (one.process.process_id.as_str(), one.standing)).collect();
         let expected = [("b", Standing::Pending), ("c", Standing::Silent), ("a", Standing::Applied)];
         assert_eq!((told.applied, told.of, standings.as_slice()), (1, 3, expected.as_slice()));
+    }
+
+    #[test]
+    fn a_process_in_whose_place_another_has_come_does_not_count() {
+        let process = |gateway: &str, id: &str, first_seen, seen_at| Process {
+            gateway_id: gateway.into(),
+            process_id: id.into(),
+            applied_seq: 6,
+            applied_at: seen_at,
+            first_seen,
+            seen_at,
+        };
+        let replaced = |processes: &[Process]| {
+            let mut ids: Vec<_> = find_replaced(processes, 10_000).into_iter().map(|one| one.1).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let (old, new) = (process("g", "old", 0, 9_000), process("g", "new", 8_990, 9_990));
+        assert_eq!(replaced(&[old.clone(), new.clone()]), ["old"]);
+        // One that came long before is a neighbour, one of another gateway is nothing to it.
+        assert!(replaced(&[old.clone(), process("g", "neighbour", 1_000, 9_990)]).is_empty());
+        assert!(replaced(&[old.clone(), process("h", "new", 8_990, 9_990)]).is_empty());
+        // Still heard of: both run.
+        assert!(replaced(&[process("g", "old", 0, 9_900), new.clone()]).is_empty());
+        // Two silent ones and one that is new: the second may be cut off.
+        assert_eq!(replaced(&[process("g", "cut off", 0, 9_100), old, new]), ["old"]);
     }
 }

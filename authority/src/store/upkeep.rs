@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::propagation::GONE_AFTER;
 use super::rollup::Retention;
 use super::{Store, StoreError};
 use crate::clock;
@@ -38,6 +39,7 @@ async fn roll_up_all(store: &Store) -> Result<(), StoreError> {
 
 async fn prune(store: &Store, keep: Retention) -> Result<(), StoreError> {
     store.prune_usage(keep, clock::now()).await?;
+    store.forget_processes(clock::now() - GONE_AFTER).await?;
     store.forget_ended_sessions(clock::now()).await
 }
 

@@ -262,6 +262,10 @@ on_both! {
             assert!(Instant::now() < deadline, "nothing was written down: {processes:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        harness.store.forget_processes(clock::now() - 60).await.unwrap();
+        assert_eq!(harness.store.processes(0).await.unwrap().len(), 1);
+        harness.store.forget_processes(clock::now() + 60).await.unwrap();
+        assert!(harness.store.processes(0).await.unwrap().is_empty());
     }
 }
 
