@@ -23,7 +23,7 @@ pub const SPANS: [i64; 3] = [60, 3_600, 86_400];
 pub const ALL_KEYS: &str = "*";
 
 /// How many reports are added up together at most.
-const BATCH: i64 = 600;
+const BATCH: u64 = 600;
 /// How many reports are read, or put away, at a time.
 const PART: i64 = 50;
 /// How many rows one step writes.
@@ -71,7 +71,8 @@ impl Default for Retention {
 }
 
 impl Store {
-    /// Adds up one batch of reports, and tells whether there was one. If so, more may be waiting.
+    /// Adds up one batch of reports, and tells whether more are waiting already. Those that come in the meantime do not
+    /// count: the longer they wait, the more of them meet in one sum.
     ///
     /// # Errors
     /// Where the database fails; the next call goes on where this one ended.
@@ -79,10 +80,10 @@ impl Store {
         let sql = "SELECT id, steps_done, added_at FROM usage_batch WHERE finished_at IS NULL \
                    ORDER BY begun_at, id LIMIT 1";
         let open: Option<Batch> = sqlx::query_as(sql).fetch_optional(&self.pool).await?;
-        let batch = match open {
-            Some(batch) => batch,
+        let (batch, more) = match open {
+            Some(batch) => (batch, true),
             None => match self.begin_batch(now).await? {
-                Some(batch) => batch,
+                Some((batch, count)) => (batch, count == BATCH),
                 None => return Ok(false),
             },
         };
@@ -91,11 +92,11 @@ impl Store {
             return Ok(false);
         }
         self.put_batch_away(&batch.id, now).await?;
-        Ok(true)
+        Ok(more)
     }
 
-    /// Gathers what waits into a new batch.
-    async fn begin_batch(&self, now: i64) -> Result<Option<Batch>, StoreError> {
+    /// Gathers what waits into a new batch, and tells how many reports that are.
+    async fn begin_batch(&self, now: i64) -> Result<Option<(Batch, u64)>, StoreError> {
         let id = secret::new_id("batch", clock::since_epoch().as_millis())?;
         let mut write = self.write().await?;
         let sql = "INSERT INTO usage_batch (id, begun_at, steps_done) VALUES ($1, $2, 0)";
@@ -103,12 +104,13 @@ impl Store {
         let sql = "UPDATE usage_report SET batch_id = $1 WHERE batch_id IS NULL AND report_id IN \
                    (SELECT report_id FROM usage_report WHERE batch_id IS NULL AND rolled_up_at IS NULL \
                    ORDER BY received_at, report_id LIMIT $2)";
-        let gathered = sqlx::query(sql).bind(id.as_str()).bind(BATCH).execute(&mut *write.tx).await?;
-        if gathered.rows_affected() == 0 {
+        let gathered = sqlx::query(sql).bind(id.as_str()).bind(BATCH as i64).execute(&mut *write.tx).await?;
+        let count = gathered.rows_affected();
+        if count == 0 {
             return Ok(None);
         }
         write.commit().await?;
-        Ok(Some(Batch { id, steps_done: 0, added_at: None }))
+        Ok(Some((Batch { id, steps_done: 0, added_at: None }, count)))
     }
 
     /// Writes the steps that are still to be made. `false`: somebody else has made one of them.
