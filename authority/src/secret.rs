@@ -120,7 +120,9 @@ impl Secret {
         Digest::of(self.0.as_bytes())
     }
 
-    /// What may be shown of a generated secret ever after: its prefix, its first and its last four characters.
+    /// What may be shown of a generated secret ever after: its prefix, its first and its last four characters, which is
+    /// what somebody who holds it can compare. The last four are of the checksum and tell 24 bits of the rest: of 131
+    /// random bits some 83 stay unknown.
     #[must_use]
     pub fn hint(&self) -> String {
         let start = self.0.len().saturating_sub(RANDOM + CHECKSUM - 4);
