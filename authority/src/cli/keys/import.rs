@@ -103,7 +103,7 @@ impl Progress {
     }
 
     fn show(&self, done: usize) {
-        if self.is_seen && (done % STEP == 0 || done == self.total) {
+        if self.is_seen && (done.is_multiple_of(STEP) || done == self.total) {
             let filled = done * 40 / self.total.max(1);
             let end = if done == self.total { "\n" } else { "" };
             eprint!("\r[{:<40}] {done} of {}{end}", "#".repeat(filled), self.total);
