@@ -1,7 +1,9 @@
 // What makes the pages nicer to use. All of them work without it.
 
 const PAUSE = 250; // milliseconds without typing before a search
-const REFRESH = 1000; // milliseconds between two looks at the gateways
+const REFRESH = 1000; // milliseconds between the first two looks at the gateways; later ones are further apart
+const SLOWEST = 15_000; // milliseconds between the last ones
+const LOOKS = 100; // how often at most: a tab that was forgotten must not keep its session for ever
 
 // === Menus: one open at a time, closed by Escape and by a click elsewhere ===
 
@@ -61,9 +63,9 @@ for (const form of document.querySelectorAll("[data-live-form]")) liveForm(form)
 
 // === Gateways: looked at again until all have applied the change ===
 
-function follow() {
+function follow(looks = 0) {
   const effect = document.querySelector('#effect[data-live="true"]');
-  if (!effect) return;
+  if (!effect || looks >= LOOKS) return;
   setTimeout(async () => {
     try {
       if (!document.hidden) {
@@ -84,8 +86,8 @@ function follow() {
     } catch {
       // The next look may succeed; whoever is signed out sees it with the next page.
     }
-    follow();
-  }, REFRESH);
+    follow(looks + 1);
+  }, Math.min(SLOWEST, REFRESH * 1.1 ** looks));
 }
 
 follow();
