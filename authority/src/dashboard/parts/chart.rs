@@ -113,22 +113,10 @@ impl Chart {
         let top = sums.values().map(|by| by.values().sum::<i64>()).max().unwrap_or_default();
         let width = CHART_WIDTH / count;
         let mut bars = Vec::new();
-        for place in 0..count {
-            let start = activity.from + place * step;
-            let Some(by) = sums.get(&start) else { continue };
-            let mut y = CHART_HEIGHT;
-            for (outcome, _) in &totals {
-                let count = by.get(outcome.as_str()).copied().unwrap_or_default();
-                let height = scale(count, top, CHART_HEIGHT).min(y);
-                y -= height;
-                let label = format!("{}: {} {}", when::step(start, step), number(count), words(outcome));
-                bars.push(Bar {
-                    label,
-                    ..Bar::of(place * width, y, (width - 1).max(1), height, class(outcome))
-                });
-            }
+        for (x, start) in (0..count).map(|place| (place * width, activity.from + place * step)) {
+            let by = sums.get(&start).into_iter().flatten().map(|(outcome, count)| (*outcome, *count));
+            bars.extend(stack(by, top, (x, width), &when::step(start, step)));
         }
-        bars.retain(|bar| bar.height > 0);
         let total: i64 = totals.iter().map(|(_, count)| count).sum();
         let allowed = totals.iter().find(|(outcome, _)| outcome == "allowed").map_or(0, |(_, count)| *count);
         let rows = sums.iter().rev().map(|(start, by)| {
@@ -167,6 +155,25 @@ impl Chart {
             },
         }
     }
+}
+
+/// One bar of the large chart, outcomes on top of each other, what was allowed at the bottom.
+fn stack<'a>(
+    by: impl Iterator<Item = (&'a str, i64)>,
+    top: i64,
+    (x, width): (i64, i64),
+    begin: &str,
+) -> Vec<Bar> {
+    let mut by: Vec<_> = by.collect();
+    by.sort_by_key(|(outcome, _)| (*outcome != "allowed", *outcome));
+    let mut y = CHART_HEIGHT;
+    let piece = |(outcome, count): (&str, i64)| {
+        let height = scale(count, top, CHART_HEIGHT).min(y);
+        y -= height;
+        let label = format!("{begin}: {} {}", number(count), words(outcome));
+        Bar { label, ..Bar::of(x, y, (width - 1).max(1), height, class(outcome)) }
+    };
+    by.into_iter().map(piece).filter(|bar| bar.height > 0).collect()
 }
 
 /// How tall a count is. Something is never nothing.
