@@ -222,7 +222,7 @@ const SQLITE_PRAGMAS: [&str; 5] = [
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 10000",
-    "PRAGMA cache_size = -16000",
+    "PRAGMA cache_size = -8000",
 ];
 
 fn connect_options(database: &Database) -> Result<AnyConnectOptions, StoreError> {

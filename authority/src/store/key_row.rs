@@ -11,9 +11,8 @@ use crate::model::Key;
 /// The columns of a [`KeyRow`].
 macro_rules! key_columns {
     () => {
-        "id, digest, change_seq, version, name, environment, hint, permissions, owner, allowed_cidrs, not_before, \
-         expires_at, revoked_at, revoke_reason, rotate_by, replaces, replaced_by, created_at, created_by, updated_at, \
-         removed_at"
+        "id, digest, version, name, environment, hint, permissions, owner, allowed_cidrs, not_before, \
+         expires_at, revoked_at, revoke_reason, rotate_by, replaces, replaced_by, created_at, created_by, updated_at"
     };
 }
 pub(super) use key_columns;
@@ -22,7 +21,6 @@ pub(super) use key_columns;
 pub(super) struct KeyRow {
     id: String,
     digest: Vec<u8>,
-    pub(super) change_seq: i64,
     version: i64,
     name: String,
     environment: String,
@@ -40,7 +38,6 @@ pub(super) struct KeyRow {
     created_at: i64,
     created_by: String,
     updated_at: i64,
-    pub(super) removed_at: Option<i64>,
 }
 
 impl KeyRow {
