@@ -26,8 +26,17 @@ const DEFAULT_LIMIT: u32 = 1_000;
 /// The most changes of a page. Who asks for more gets this.
 const MAX_LIMIT: u32 = 10_000;
 
-/// The page that was read last for a held call: after which change, of what size, when which change was the latest.
-pub(super) type LastPage = Mutex<Option<((i64, u32, i64), Answer)>>;
+/// What a held call asked for, and which change was the latest then. The cursor and not its number: another epoch gives
+/// the same numbers to other changes.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Asked {
+    cursor: String,
+    limit: u32,
+    latest: i64,
+}
+
+/// The page that was read last for a held call.
+pub(super) type LastPage = Mutex<Option<(Asked, Answer)>>;
 
 /// Where the gateway is, and how long it will wait.
 #[derive(Deserialize, IntoParams)]
@@ -66,13 +75,12 @@ pub(super) async fn read(
 }
 
 /// The page that a change has brought. A change wakes every held call, and most ask for the same page: it is read once.
-async fn page_after(app: &App, asked: (i64, u32, i64)) -> Result<Answer, StoreError> {
+async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Answer, StoreError> {
     let mut last = app.last_page.lock().await;
     if let Some((_, answer)) = last.as_ref().filter(|(of, _)| *of == asked) {
         return Ok(answer.clone());
     }
-    let (seq, limit, _) = asked;
-    let answer = app.store.changes(Position::After(seq), limit).await?;
+    let answer = app.store.changes(position, asked.limit).await?;
     *last = Some((asked, answer.clone()));
     Ok(answer)
 }
@@ -92,7 +100,10 @@ async fn wait_for_news(
         let latest = *changes.borrow_and_update();
         let position = app.store.position(cursor).await?;
         let answer = match position {
-            Position::After(seq) if woken => page_after(app, (seq, limit, latest)).await?,
+            Position::After(_) if woken => {
+                let cursor = cursor.unwrap_or_default().to_owned();
+                page_after(app, position, Asked { cursor, limit, latest }).await?
+            }
             _ => app.store.changes(position, limit).await?,
         };
         woken = true;
