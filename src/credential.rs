@@ -37,7 +37,7 @@ impl<'a> Credential<'a> {
             let malformed = (scheme.is_empty() && !value.is_empty()) || has_second_credential(value);
             return if malformed { Self::Malformed } else { Self::Absent };
         }
-        let token = rest.trim_ascii_start_spaces();
+        let token = after_spaces(rest);
         if token.len() == rest.len() || !is_token68(token) {
             return Self::Malformed;
         }
@@ -72,16 +72,10 @@ fn has_second_credential(value: &[u8]) -> bool {
     })
 }
 
-trait TrimSpaces {
-    fn trim_ascii_start_spaces(&self) -> &Self;
-}
-
-impl TrimSpaces for [u8] {
-    /// Takes leading spaces away, and no other white space.
-    fn trim_ascii_start_spaces(&self) -> &Self {
-        let spaces = self.iter().take_while(|byte| **byte == b' ').count();
-        self.get(spaces..).unwrap_or_default()
-    }
+/// Takes leading spaces away, and no other white space.
+fn after_spaces(value: &[u8]) -> &[u8] {
+    let spaces = value.iter().take_while(|byte| **byte == b' ').count();
+    value.get(spaces..).unwrap_or_default()
 }
 
 /// Takes optional white space away at both ends (RFC 9110 §5.6.3).

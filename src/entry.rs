@@ -5,7 +5,6 @@
 use std::net::IpAddr;
 
 use crate::key::{Digest, Environment};
-use crate::permission::is_grant;
 
 /// The most characters of a key's id.
 pub const MAX_ID: usize = 64;
@@ -21,7 +20,7 @@ pub struct Entry {
     pub id: Box<str>,
     /// Where the key is good.
     pub environment: Environment,
-    /// Grants, each good by [`is_grant`].
+    /// Grants, each good by [`is_grant`](crate::permission::is_grant).
     pub permissions: Vec<Box<str>>,
     /// Who the key belongs to: 1 to 128 printable ASCII characters without spaces.
     pub owner: Option<Box<str>>,
@@ -53,12 +52,6 @@ pub fn is_id(text: &str) -> bool {
 #[must_use]
 pub fn is_owner(text: &str) -> bool {
     (1..=MAX_OWNER).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Whether every one of these is a grant.
-#[must_use]
-pub fn are_grants<'a>(mut texts: impl Iterator<Item = &'a str>) -> bool {
-    texts.all(is_grant)
 }
 
 // === impl Cidr ===
