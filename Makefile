@@ -13,12 +13,12 @@ FLINT  := $(TARGET)/debug/flint
 WASM_LIMIT := 409600
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm flint demo test test-unit test-envoy test-dashboard lint fmt bench fuzz clean need-cargo need-cc
+.PHONY: help wasm flint demo test test-unit test-envoy test-dashboard lint fmt bench fuzz clean need-cargo need-wasm need-cc
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-wasm: need-cargo ## Build the filter, dist/flint-auth.wasm
+wasm: need-cargo need-wasm ## Build the filter, dist/flint-auth.wasm
 # `cargo build` drops link-time optimisation where a crate is cdylib and rlib at once; naming one crate type keeps it.
 	$(CARGO) rustc --locked --profile filter --target wasm32-wasip1 --package flint-auth --lib --crate-type cdylib
 	@mkdir -p dist
@@ -26,7 +26,7 @@ wasm: need-cargo ## Build the filter, dist/flint-auth.wasm
 	@mv $(WASM).new $(WASM)
 	@size=$$(wc -c < $(WASM)); echo "$(WASM): $$size bytes of at most $(WASM_LIMIT)"; test $$size -le $(WASM_LIMIT)
 
-flint: need-cargo need-cc ## Build the authority, target/debug/flint
+flint: need-cargo need-wasm need-cc ## Build the authority, target/debug/flint
 	$(CARGO) build --locked --package flint
 
 demo: wasm flint ## Run the whole thing on this machine; ONCE=1 checks every answer and stops
@@ -46,7 +46,7 @@ test-envoy: wasm flint ## Run the tests on a real Envoy
 test-dashboard: flint ## Run the dashboard's tests in a real Chromium
 	bin=$$($(PYTHON) tools/clients --bin) && PATH="$$bin:$$PATH" tests/dashboard/run $(abspath $(FLINT))
 
-lint: need-cargo need-cc ## Check format, lints on both targets, and the repository itself
+lint: need-cargo need-wasm need-cc ## Check format, lints on both targets, and the repository itself
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -72,6 +72,11 @@ clean: ## Remove what was built, and what the demo left; keep the downloads in .
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust with rustup, https://rustup.rs" >&2; exit 1; }
+
+# rustup fetches what rust-toolchain.toml lists by itself, but not where RUSTUP_AUTO_INSTALL=0 tells it not to.
+need-wasm: need-cargo
+	@test -d "$$(rustc --print target-libdir --target wasm32-wasip1)" || rustup target add wasm32-wasip1 || \
+	  { echo "The Rust target wasm32-wasip1 is missing: rustup target add wasm32-wasip1" >&2; exit 1; }
 
 need-cc:
 	@command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing (the authority builds SQLite):" \
