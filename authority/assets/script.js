@@ -124,13 +124,45 @@ document.addEventListener("click", (event) => {
   showDialog(link).catch(() => location.assign(link.href));
 });
 
-// === Forms: a name typed to confirm, and no second sending by a double click ===
+// === Forms: not sent before they can be, a name typed to confirm, and no second sending by a double click ===
+
+/// A text as it is seen: a page shows several spaces as one.
+const words = (text) => text.trim().split(/\s+/).join(" ");
+
+/// What a form still lacks, in words; nothing where it can be sent.
+function missing(form) {
+  const lacks = [];
+  if (form.querySelector("[name=environment]") && !form.querySelector("[name=environment]:checked")) {
+    lacks.push("choose an environment");
+  }
+  if (form.elements.name.value.trim() === "") lacks.push("give the key a name");
+  if (form.querySelector("[name=preset][value=chosen]:checked")) {
+    const granted = form.querySelector('.when-chosen input[type=radio]:not([value="none"]):checked, [name=grant]:checked');
+    if (!granted && form.elements.custom.value.trim() === "") lacks.push("choose a permission");
+  }
+  if (form.elements.expiry.value === "date" && form.elements.expires_on.value === "") lacks.push("choose its last day");
+  return lacks;
+}
+
+for (const form of document.querySelectorAll("[data-form]")) {
+  const said = form.querySelector("[data-missing]");
+  const judge = () => {
+    const lacks = missing(form);
+    form.querySelector(".form-end .primary").disabled = lacks.length > 0;
+    const text = lacks.length > 0 ? `Still to do: ${lacks.join(", ")}.` : "";
+    if (said.textContent !== text) said.textContent = text;
+    said.hidden = text === "";
+  };
+  form.addEventListener("input", judge);
+  addEventListener("pageshow", judge);
+  judge();
+}
 
 function prepare(root) {
   for (const input of root.querySelectorAll("[data-must-be]")) {
     const button = input.form.querySelector(".button.danger");
     const judge = () => {
-      button.disabled = input.value.trim() !== input.dataset.mustBe;
+      button.disabled = words(input.value) !== words(input.dataset.mustBe);
     };
     input.addEventListener("input", judge);
     judge();

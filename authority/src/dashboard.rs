@@ -4,7 +4,7 @@
 //! 2. Every form shows a token of the session again (CSRF), and what another site sends is refused before that is looked
 //!    at. A form that makes something can be sent once: a reload makes no second key.
 //! 3. A secret is in the answer to the form that made it, and in no other answer, no address and no log.
-//! 4. Making a live key, rotating and revoking want the password, if it was last given some minutes ago.
+//! 4. Making or changing a live key, rotating and revoking want the password, if it was last given some minutes ago.
 //! 5. Everything works without scripts; scripts make it nicer. No script or style stands inside a page, and the browser
 //!    is told to run none that does (`headers`).
 //! 6. Whatever is shown is escaped by the templates. Nothing here says that a text is safe but the pieces in `parts`.
@@ -15,6 +15,7 @@ mod assets;
 mod error;
 mod fields;
 mod headers;
+mod path;
 mod shell;
 mod visitor;
 

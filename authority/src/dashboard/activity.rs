@@ -10,7 +10,7 @@ use flint_auth::entry::{is_id, is_owner};
 use super::error::PageError;
 use super::fields::{Fields, link};
 use super::parts::chart::Chart;
-use super::shell::{Section, Shell};
+use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
 use crate::http::App;
 use crate::store::activity::{Range, Whose};
@@ -68,7 +68,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
         chart: Chart::new(&activity, range),
         owner,
     };
-    Ok(visitor.page(&page))
+    Ok(html(&page))
 }
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use flint_auth::key::Digest;
 
 use super::error::PageError;
+use super::path::Path;
 
 /// A file that pages load.
 pub(super) struct Asset {
@@ -47,7 +47,7 @@ impl Asset {
 }
 
 /// One file, for as long as the browser likes: what is under a name never changes.
-pub(super) async fn serve(Path(name): Path<String>) -> Response {
+pub(super) async fn serve(Path(name): Path) -> Response {
     let assets = [&ASSETS.style, &ASSETS.script, &ASSETS.icon];
     let found = assets.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
     found.map_or_else(

@@ -10,7 +10,7 @@ use super::error::PageError;
 use super::fields::{Fields, link};
 use super::parts::log::{Entry, entries};
 use super::parts::when;
-use super::shell::{Section, Shell};
+use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
 use crate::http::App;
 use crate::model::DAY;
@@ -75,7 +75,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
         next,
         asked,
     };
-    Ok(visitor.page(&page))
+    Ok(html(&page))
 }
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {

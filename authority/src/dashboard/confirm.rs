@@ -1,15 +1,17 @@
 //! Two small pages that several sections share: "do you mean it?", and a secret that is shown once.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use axum::response::Response;
 
 use super::error::PageError;
 use super::fields::{Errors, Fields};
 use super::keys::create::once;
 use super::keys::reveal::Reveal;
-use super::shell::{Section, Shell};
-use super::visitor::Visitor;
+use super::shell::{Section, Shell, html, html_with};
+use super::visitor::{Posted, Visitor};
+use crate::http::App;
 
 /// A question before something is done.
 #[derive(Template)]
@@ -47,44 +49,65 @@ struct SecretPage<'a> {
     back: &'a str,
 }
 
-/// Asks.
-pub(super) fn ask(visitor: &Visitor, question: &Question<'_>, errors: Errors) -> Result<Response, PageError> {
-    let is_wrong = !errors.is_empty();
-    let page = ConfirmPage {
-        shell: Shell::new(visitor, question.section, question.title.clone()),
-        question,
-        errors,
-        once: once()?,
-        is_stale: visitor.is_stale(),
-    };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+/// Somebody who comes to the question, or who answers it.
+pub(super) struct Asked {
+    pub(super) visitor: Visitor,
+    /// The form that answers.
+    pub(super) fields: Fields,
+    is_answered: bool,
 }
 
-/// What was answered: the overlap, once the password has been confirmed. Asks again where something is missing.
-pub(super) async fn answered(
-    visitor: &mut Visitor,
-    fields: &Fields,
-    question: &Question<'_>,
-) -> Result<Result<i64, Response>, PageError> {
-    let mut errors = Errors::default();
-    let overlap = fields.get("overlap").parse().ok();
-    let overlap = overlap.filter(|one| question.overlaps.iter().any(|(seconds, _)| seconds == one));
-    if overlap.is_none() && !question.overlaps.is_empty() {
-        errors.add("overlap", "Choose for how long.");
+impl FromRequest<App> for Asked {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
+        if request.method() == Method::POST {
+            let Posted { visitor, fields } = Posted::from_request(request, app).await?;
+            return Ok(Self { visitor, fields, is_answered: true });
+        }
+        let visitor = Visitor::from_request(request, app).await?;
+        Ok(Self { visitor, fields: Fields::default(), is_answered: false })
     }
-    if errors.is_empty()
-        && let Err(problem) = visitor.confirm(fields.raw("password")).await?
-    {
-        errors.add("password", problem);
+}
+
+impl Asked {
+    /// What was answered: the overlap, once the password has been confirmed. The error is the page that asks, where nothing
+    /// was answered yet or something is missing.
+    pub(super) async fn answer(
+        &mut self,
+        question: &Question<'_>,
+    ) -> Result<Result<i64, Response>, PageError> {
+        let mut errors = Errors::default();
+        if !self.is_answered {
+            return self.ask(question, errors).map(Err);
+        }
+        let overlap = self.fields.get("overlap").parse().ok();
+        let overlap = overlap.filter(|one| question.overlaps.iter().any(|(seconds, _)| seconds == one));
+        if overlap.is_none() && !question.overlaps.is_empty() {
+            errors.add("overlap", "Choose for how long.");
+        }
+        if errors.is_empty()
+            && let Err(problem) = self.visitor.confirm(self.fields.raw("password")).await?
+        {
+            errors.add("password", problem);
+        }
+        if !errors.is_empty() {
+            return self.ask(question, errors).map(Err);
+        }
+        Ok(Ok(overlap.unwrap_or_default()))
     }
-    if !errors.is_empty() {
-        return ask(visitor, question, errors).map(Err);
+
+    fn ask(&self, question: &Question<'_>, errors: Errors) -> Result<Response, PageError> {
+        let status = errors.status();
+        let page = ConfirmPage {
+            shell: Shell::new(&self.visitor, question.section, question.title.clone()),
+            question,
+            errors,
+            once: once()?,
+            is_stale: self.visitor.is_stale(),
+        };
+        Ok(html_with(status, &page))
     }
-    Ok(Ok(overlap.unwrap_or_default()))
 }
 
 /// Shows a secret in the answer to the form that made it.
@@ -96,5 +119,5 @@ pub(super) fn show_secret<'a>(
     back: &'a str,
 ) -> Response {
     let shell = Shell::new(visitor, section, title).leading_home();
-    visitor.page(&SecretPage { shell, lead, what, secret, back })
+    html(&SecretPage { shell, lead, what, secret, back })
 }

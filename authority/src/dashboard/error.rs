@@ -96,10 +96,16 @@ impl PageError {
     /// The form was sent before.
     pub(super) fn sent_before(what: &str) -> Self {
         let message = format!(
-            "This form was sent before, and has done its work: {what} is not made twice. Its secret was shown once and \
-             cannot be shown again. If you did not keep it, rotate or revoke, and make a new one."
+            "This form was sent before: {what} is not made twice. Its secret was shown once and cannot be shown again. If \
+             you did not keep it, rotate or revoke, and make a new one."
         );
         Self::new(StatusCode::CONFLICT, "Already done", message)
+    }
+
+    /// The database does not answer.
+    pub(super) fn unavailable() -> Self {
+        let message = "The authority cannot reach its database at the moment. Try again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
     }
 
     /// The page with everything that it needs to know of who asked.
@@ -137,8 +143,7 @@ impl From<StoreError> for PageError {
             }
             failed => {
                 tracing::error!(error = %failed, "a page failed");
-                let message = "The authority cannot reach its database at the moment. Try again in a moment.";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
+                Self::unavailable()
             }
         }
     }

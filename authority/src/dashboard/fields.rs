@@ -1,6 +1,6 @@
 //! The fields of a form or of a query, as they were sent: names may come again, everything is text.
 
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 
 use super::error::PageError;
 use crate::model::draft::Mistake;
@@ -73,6 +73,11 @@ impl Errors {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The status of a page that shows them.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
 
     /// What is wrong with one field, as one text.

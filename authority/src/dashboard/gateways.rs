@@ -2,12 +2,10 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::confirm::{Question, answered, ask, show_secret};
+use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
 use super::keys::create::once;
@@ -15,7 +13,8 @@ use super::keys::reveal::Reveal;
 use super::parts::badge::Badge;
 use super::parts::chart::number;
 use super::parts::when::When;
-use super::shell::{Section, Shell};
+use super::path::Path;
+use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::http::App;
 use crate::model::DAY;
@@ -58,8 +57,8 @@ struct ProcessRow {
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(page).post(create))
-        .route("/settings/gateways/{id}/rotate", get(ask_rotate).post(rotate))
-        .route("/settings/gateways/{id}/revoke", get(ask_revoke).post(revoke))
+        .route("/settings/gateways/{id}/rotate", get(rotate).post(rotate))
+        .route("/settings/gateways/{id}/revoke", get(revoke).post(revoke))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
@@ -71,7 +70,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
     let (latest, processes) = (store.latest_change().await?, store.processes(now - GONE_AFTER).await?);
     let rows = store.gateways().await?.into_iter().map(|gateway| Row::new(gateway, &processes, latest, now));
     let notice = Some("The gateway is shut out.").filter(|_| visitor.query.get("done") == "revoked");
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = GatewaysPage {
         shell: Shell::new(visitor, Section::Gateways, "Gateways").with_notice(notice),
         rows: rows.collect(),
@@ -81,11 +80,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         once: once()?,
         is_stale: visitor.is_stale(),
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 impl Row {
@@ -139,8 +134,11 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
         errors.add_all(mistakes);
         return show(&visitor, name, errors).await;
     }
-    visitor.spend(&fields, "the gateway").await?;
-    match visitor.app.store.create_gateway(&name, visitor.now, &visitor.actor()).await {
+    let new = name.clone();
+    let making = visitor.once(&fields, "the gateway", |store, now, actor| async move {
+        store.create_gateway(&new, now, &actor).await
+    });
+    match making.await? {
         Ok((gateway, token)) => Ok(reveal(&visitor, &gateway, &token)),
         Err(StoreError::Exists(_)) => {
             errors.add("name", "There is a gateway of this name already.");
@@ -180,22 +178,18 @@ fn rotation(gateway: &Gateway) -> Question<'static> {
     }
 }
 
-async fn ask_rotate(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    let gateway = find(&visitor, &id).await?;
-    ask(&visitor, &rotation(&gateway), Errors::default())
-}
-
-async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let gateway = find(&visitor, &id).await?;
-    let overlap = match answered(&mut visitor, &fields, &rotation(&gateway)).await? {
+async fn rotate(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let gateway = find(&asked.visitor, &id).await?;
+    let overlap = match asked.answer(&rotation(&gateway)).await? {
         Ok(overlap) => overlap,
         Err(again) => return Ok(again),
     };
-    visitor.spend(&fields, "the token").await?;
-    let actor = visitor.actor();
-    let (gateway, token) = visitor.app.store.rotate_gateway_token(&id, overlap, visitor.now, &actor).await?;
-    Ok(reveal(&visitor, &gateway, &token))
+    let Asked { visitor, fields, .. } = &asked;
+    let rotating = visitor.once(fields, "the token", |store, now, actor| async move {
+        store.rotate_gateway_token(&id, overlap, now, &actor).await
+    });
+    let (gateway, token) = rotating.await??;
+    Ok(reveal(visitor, &gateway, &token))
 }
 
 fn revocation(gateway: &Gateway) -> Question<'static> {
@@ -211,17 +205,12 @@ fn revocation(gateway: &Gateway) -> Question<'static> {
     }
 }
 
-async fn ask_revoke(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    let gateway = find(&visitor, &id).await?;
-    ask(&visitor, &revocation(&gateway), Errors::default())
-}
-
-async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let gateway = find(&visitor, &id).await?;
-    if let Err(again) = answered(&mut visitor, &fields, &revocation(&gateway)).await? {
+async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let gateway = find(&asked.visitor, &id).await?;
+    if let Err(again) = asked.answer(&revocation(&gateway)).await? {
         return Ok(again);
     }
+    let Asked { visitor, .. } = &asked;
     visitor.app.store.revoke_gateway(&id, visitor.now, &visitor.actor()).await?;
-    Ok(visitor.lead_to("/settings/gateways?done=revoked"))
+    Ok(lead_to("/settings/gateways?done=revoked"))
 }

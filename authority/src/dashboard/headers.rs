@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::error::PageError;
 use super::shell::Theme;
+use super::visitor::Renewal;
 
 /// Only what this server sends: no script or style inside a page, no frame around it, no form to elsewhere.
 /// `connect-src` is for the page that refreshes itself.
@@ -14,7 +15,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Refuses what another site sends, makes a page of a refusal, and sets the headers.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+pub(super) async fn dress(mut request: Request, next: Next) -> Response {
+    let renewal = Renewal::default();
+    request.extensions_mut().insert(renewal.clone());
     let theme = Theme::of(request.headers());
     let over_tls = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
     let mut response = if request.method().is_safe() || comes_from_here(request.headers()) {
@@ -28,6 +31,9 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
         response.headers_mut().extend(kept.into_iter().filter_map(|(name, value)| Some((name?, value))));
     }
     let headers = response.headers_mut();
+    if let Some(cookie) = renewal.take() {
+        headers.append(header::SET_COOKIE, cookie);
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),

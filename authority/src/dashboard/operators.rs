@@ -2,19 +2,18 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::confirm::{Question, answered, ask, show_secret};
+use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
 use super::keys::create::once;
 use super::keys::reveal::Reveal;
 use super::parts::badge::Badge;
 use super::parts::when::{When, distance};
-use super::shell::{Section, Shell};
+use super::path::Path;
+use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::http::App;
 use crate::store::StoreError;
@@ -50,8 +49,8 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(page).post(create))
         .route("/settings/password", post(change_own))
-        .route("/settings/operators/{id}/password", get(ask_password).post(reset_password))
-        .route("/settings/operators/{id}/disable", get(ask_disable).post(disable))
+        .route("/settings/operators/{id}/password", get(reset_password).post(reset_password))
+        .route("/settings/operators/{id}/disable", get(disable).post(disable))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
@@ -77,7 +76,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         is_out: operator.disabled_at.is_some(),
         name: operator.name,
     });
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = OperatorsPage {
         shell: Shell::new(visitor, Section::Operators, "Operators").with_notice(notice),
         rows: rows.collect(),
@@ -86,11 +85,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         once: once()?,
         is_stale: visitor.is_stale(),
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 async fn create(posted: Posted) -> Result<Response, PageError> {
@@ -100,8 +95,11 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
         errors.add("password", problem);
         return show(&visitor, name, errors).await;
     }
-    visitor.spend(&fields, "the operator").await?;
-    match visitor.app.store.create_operator(&name, visitor.now, &visitor.actor()).await {
+    let new = name.clone();
+    let making = visitor.once(&fields, "the operator", |store, now, actor| async move {
+        store.create_operator(&new, now, &actor).await
+    });
+    match making.await? {
         Ok((operator, password)) => {
             let lead = "Hand it over in person or through a password manager. The operator can change it after signing in.";
             let secret = Reveal::new(password.reveal(), DOTS.into(), "");
@@ -144,7 +142,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
     // All sessions have ended; this one begins again.
     visitor.ask_anew();
     match visitor.confirm(&new).await? {
-        Ok(()) => Ok(visitor.lead_to("/settings/operators?done=password")),
+        Ok(()) => Ok(lead_to("/settings/operators?done=password")),
         Err(_) => Err(PageError::signed_out(None)),
     }
 }
@@ -170,24 +168,21 @@ fn password_question(operator: &Operator) -> Question<'static> {
     }
 }
 
-async fn ask_password(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    let operator = find(&visitor, &id).await?;
-    ask(&visitor, &password_question(&operator), Errors::default())
-}
-
-async fn reset_password(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let operator = find(&visitor, &id).await?;
-    if let Err(again) = answered(&mut visitor, &fields, &password_question(&operator)).await? {
+async fn reset_password(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let operator = find(&asked.visitor, &id).await?;
+    if let Err(again) = asked.answer(&password_question(&operator)).await? {
         return Ok(again);
     }
-    visitor.spend(&fields, "the password").await?;
-    let made = visitor.app.store.set_password(&operator.name, None, visitor.now, &visitor.actor()).await?;
-    let password = made.ok_or_else(PageError::unreadable)?;
+    let Asked { visitor, fields, .. } = &asked;
+    let name = operator.name.clone();
+    let making = visitor.once(fields, "the password", |store, now, actor| async move {
+        store.set_password(&name, None, now, &actor).await
+    });
+    let password = making.await??.ok_or_else(PageError::unreadable)?;
     let lead =
         "Hand it over in person or through a password manager. The operator can change it after signing in.";
     let secret = Reveal::new(password.reveal(), DOTS.into(), "");
-    Ok(show_secret(&visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
+    Ok(show_secret(visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
 }
 
 fn disable_question(operator: &Operator) -> Question<'static> {
@@ -202,17 +197,12 @@ fn disable_question(operator: &Operator) -> Question<'static> {
     }
 }
 
-async fn ask_disable(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    let operator = find(&visitor, &id).await?;
-    ask(&visitor, &disable_question(&operator), Errors::default())
-}
-
-async fn disable(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let operator = find(&visitor, &id).await?;
-    if let Err(again) = answered(&mut visitor, &fields, &disable_question(&operator)).await? {
+async fn disable(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let operator = find(&asked.visitor, &id).await?;
+    if let Err(again) = asked.answer(&disable_question(&operator)).await? {
         return Ok(again);
     }
+    let Asked { visitor, .. } = &asked;
     visitor.app.store.disable_operator(&operator.name, visitor.now, &visitor.actor()).await?;
-    Ok(visitor.lead_to("/settings/operators?done=disabled"))
+    Ok(lead_to("/settings/operators?done=disabled"))
 }

@@ -2,15 +2,14 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::confirm::{Question, answered, ask};
+use super::confirm::{Asked, Question};
 use super::error::PageError;
 use super::fields::Errors;
-use super::shell::{Section, Shell};
+use super::path::Path;
+use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::http::App;
 use crate::store::StoreError;
@@ -32,7 +31,7 @@ struct PermissionsPage {
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(page).post(offer))
-        .route("/settings/permissions/{name}/withdraw", get(ask_withdraw).post(withdraw))
+        .route("/settings/permissions/{name}/withdraw", get(withdraw).post(withdraw))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
@@ -50,7 +49,7 @@ async fn show(
         "withdrawn" => Some("The permission is no longer offered. Keys that hold it keep it."),
         _ => None,
     };
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = PermissionsPage {
         shell: Shell::new(visitor, Section::Permissions, "Permissions").with_notice(notice),
         catalogue: visitor.app.store.permissions().await?,
@@ -58,11 +57,7 @@ async fn show(
         description,
         errors,
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 async fn offer(posted: Posted) -> Result<Response, PageError> {
@@ -70,7 +65,7 @@ async fn offer(posted: Posted) -> Result<Response, PageError> {
     let (name, description) = (fields.get("name").to_owned(), fields.get("description").to_owned());
     let offered = Offered { name: name.clone(), description: description.clone() };
     match visitor.app.store.offer_permission(offered, visitor.now, &visitor.actor()).await {
-        Ok(_) => Ok(visitor.lead_to("/settings/permissions?done=offered")),
+        Ok(_) => Ok(lead_to("/settings/permissions?done=offered")),
         Err(StoreError::Invalid(mistakes)) => {
             let mut errors = Errors::default();
             errors.add_all(mistakes);
@@ -97,17 +92,12 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Offered, PageError> {
     found.ok_or_else(|| PageError::not_found("permission"))
 }
 
-async fn ask_withdraw(visitor: Visitor, Path(name): Path<String>) -> Result<Response, PageError> {
-    let offered = find(&visitor, &name).await?;
-    ask(&visitor, &withdrawal(&offered.name), Errors::default())
-}
-
-async fn withdraw(Path(name): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let offered = find(&visitor, &name).await?;
-    if let Err(again) = answered(&mut visitor, &fields, &withdrawal(&offered.name)).await? {
+async fn withdraw(Path(name): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let offered = find(&asked.visitor, &name).await?;
+    if let Err(again) = asked.answer(&withdrawal(&offered.name)).await? {
         return Ok(again);
     }
+    let Asked { visitor, .. } = &asked;
     visitor.app.store.withdraw_permission(&offered.name, visitor.now, &visitor.actor()).await?;
-    Ok(visitor.lead_to("/settings/permissions?done=withdrawn"))
+    Ok(lead_to("/settings/permissions?done=withdrawn"))
 }

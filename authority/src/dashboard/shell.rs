@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use flint_auth::key::Environment;
 
 use super::assets::{ASSETS, Assets};
@@ -143,6 +143,18 @@ impl Shell {
             (word, label, link("/settings/api-keys", &[("environment", word)]), word == self.environment)
         })
     }
+}
+
+/// Leads on after a form has done its work.
+pub(super) fn lead_to(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+/// The page of a form, with what is wrong with it.
+pub(super) fn html_with(status: StatusCode, page: &impl Template) -> Response {
+    let mut response = html(page);
+    *response.status_mut() = status;
+    response
 }
 
 /// A template as an answer.

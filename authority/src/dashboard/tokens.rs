@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::confirm::{Question, answered, ask, show_secret};
+use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::{Errors, Fields};
 use super::keys::create::once;
 use super::keys::reveal::Reveal;
 use super::parts::badge::Badge;
 use super::parts::when::{When, day, distance};
-use super::shell::{Section, Shell};
+use super::path::Path;
+use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::http::access::Needs;
 use crate::http::{App, routes};
@@ -61,7 +60,7 @@ struct Form {
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(page).post(create))
-        .route("/settings/api-tokens/{id}/revoke", get(ask_revoke).post(revoke))
+        .route("/settings/api-tokens/{id}/revoke", get(revoke).post(revoke))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
@@ -72,7 +71,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response, PageError> {
     let tokens = visitor.app.store.api_tokens().await?;
     let notice = Some("The token is revoked.").filter(|_| visitor.query.get("done") == "revoked");
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = TokensPage {
         shell: Shell::new(visitor, Section::Tokens, "API tokens").with_notice(notice),
         rows: tokens.into_iter().map(|token| Row::new(token, visitor.now)).collect(),
@@ -81,11 +80,7 @@ async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response,
         once: once()?,
         is_stale: visitor.is_stale(),
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 impl Row {
@@ -156,8 +151,10 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
     if !errors.is_empty() {
         return show(&visitor, form, errors).await;
     }
-    visitor.spend(&fields, "the token").await?;
-    match visitor.app.store.create_api_token(new, visitor.now, &visitor.actor()).await {
+    let making = visitor.once(&fields, "the token", |store, now, actor| async move {
+        store.create_api_token(new, now, &actor).await
+    });
+    match making.await? {
         Ok((token, secret)) => {
             let lead = "Programs show it to the API of this authority as a bearer token.";
             let secret = Reveal::new(secret.reveal(), secret.hint(), "FLINT_API_TOKEN");
@@ -188,17 +185,12 @@ fn revocation(token: &ApiToken) -> Question<'static> {
     }
 }
 
-async fn ask_revoke(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    let token = find(&visitor, &id).await?;
-    ask(&visitor, &revocation(&token), Errors::default())
-}
-
-async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
-    let token = find(&visitor, &id).await?;
-    if let Err(again) = answered(&mut visitor, &fields, &revocation(&token)).await? {
+async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+    let token = find(&asked.visitor, &id).await?;
+    if let Err(again) = asked.answer(&revocation(&token)).await? {
         return Ok(again);
     }
+    let Asked { visitor, .. } = &asked;
     visitor.app.store.revoke_api_token(&id, visitor.now, &visitor.actor()).await?;
-    Ok(visitor.lead_to("/settings/api-tokens?done=revoked"))
+    Ok(lead_to("/settings/api-tokens?done=revoked"))
 }

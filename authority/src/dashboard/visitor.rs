@@ -1,20 +1,21 @@
 //! Who asks: the session behind a page, and the form that somebody sent.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::MAX_FORM;
 use super::error::PageError;
 use super::fields::Fields;
-use super::shell::{Theme, html};
+use super::shell::Theme;
 use crate::clock;
 use crate::http::App;
 use crate::http::access::address;
-use crate::store::Actor;
 use crate::store::sessions::{LIFETIME, Session, SignIn};
+use crate::store::{Actor, Store, StoreError};
 
 /// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.
 pub(super) const COOKIE: &str = "__Host-flint_session";
@@ -35,9 +36,13 @@ pub(super) struct Visitor {
     address: Option<String>,
     /// When the password was last given.
     began: i64,
-    /// A cookie that takes over, after the password was given again.
-    renewed: Option<HeaderValue>,
+    renewal: Renewal,
 }
+
+/// A cookie that takes over, after the password was given again. It belongs to the request and not to one answer, so that
+/// a page that says what went wrong carries it too: without it the browser would be left with a session that has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Renewal(Arc<Mutex<Option<HeaderValue>>>);
 
 /// A form that somebody sent who is signed in; its token has been checked.
 pub(super) struct Posted {
@@ -78,42 +83,61 @@ impl Visitor {
                 store.sign_out(&self.cookie).await?;
                 (self.session, self.began) = (session, self.now);
                 self.cookie = cookie.reveal().into();
-                self.renewed = Some(session_cookie(cookie.reveal(), LIFETIME));
+                self.renewal.set(session_cookie(cookie.reveal(), LIFETIME));
                 Ok(Ok(()))
             }
         }
     }
 
-    /// Uses up a form that may be sent once.
-    pub(super) async fn spend(&self, fields: &Fields, what: &str) -> Result<(), PageError> {
-        let token = fields.raw("once");
+    /// Does what a form may ask for once, and uses the form up. Where the work fails, the form may be sent again. It goes on
+    /// where the browser turns away in the meantime, so that a form is never used up for nothing.
+    pub(super) async fn once<T, F>(
+        &self,
+        fields: &Fields,
+        what: &str,
+        work: impl FnOnce(Arc<Store>, i64, Actor) -> F,
+    ) -> Result<Result<T, StoreError>, PageError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let token = fields.raw("once").to_owned();
         if !(20..=64).contains(&token.len()) {
             return Err(PageError::forged());
         }
-        let is_first = self.app.store.spend_form(token, &self.session.operator.id, self.now).await?;
-        if is_first { Ok(()) } else { Err(PageError::sent_before(what)) }
+        let (store, now, operator) =
+            (Arc::clone(&self.app.store), self.now, self.session.operator.id.clone());
+        let work = work(Arc::clone(&store), now, self.actor());
+        let task = tokio::spawn(async move {
+            if !store.spend_form(&token, &operator, now).await? {
+                return Ok(None);
+            }
+            let done = work.await;
+            if done.is_err() {
+                store.release_form(&token, &operator).await?;
+            }
+            Ok::<_, StoreError>(Some(done))
+        });
+        match task.await {
+            Ok(done) => done?.ok_or_else(|| PageError::sent_before(what)),
+            Err(_) => Err(PageError::unavailable()),
+        }
     }
 
     /// Ends the session.
     pub(super) async fn sign_out(&self) -> Result<(), PageError> {
         Ok(self.app.store.sign_out(&self.cookie).await?)
     }
+}
 
-    /// A page for this visitor.
-    pub(super) fn page(&self, page: &impl askama::Template) -> Response {
-        self.finish(html(page))
+impl Renewal {
+    fn set(&self, cookie: HeaderValue) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie);
     }
 
-    /// Leads this visitor on after a form has done its work.
-    pub(super) fn lead_to(&self, path: &str) -> Response {
-        self.finish(Redirect::to(path).into_response())
-    }
-
-    fn finish(&self, mut response: Response) -> Response {
-        if let Some(cookie) = &self.renewed {
-            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-        }
-        response
+    /// The cookie, if there is one.
+    pub(super) fn take(&self) -> Option<HeaderValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -136,7 +160,7 @@ impl FromRequestParts<App> for Visitor {
             cookie,
             address: address(&parts.extensions),
             began,
-            renewed: None,
+            renewal: parts.extensions.get::<Renewal>().cloned().unwrap_or_default(),
             here,
         })
     }

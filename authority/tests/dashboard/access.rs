@@ -1,5 +1,6 @@
 use axum::http::Method;
 use flint::clock;
+use flint::model::draft::NewKey;
 use flint::store::listing::Filter;
 use flint::store::sessions::SignIn;
 
@@ -211,6 +212,52 @@ async fn what_is_grave_wants_the_password_after_a_while() {
     let all = Filter { limit: 9, ..Filter::default() };
     let keys = dashboard.store.list_keys(&all, clock::now());
     assert_eq!(keys.await.unwrap().keys.len(), 3);
+}
+
+#[tokio::test]
+async fn changing_a_live_key_wants_the_password_too() {
+    let dashboard = Dashboard::start().await;
+    for (environment, wants) in [("live", true), ("test", false)] {
+        let mut operator = dashboard.operator(700).await;
+        let new = NewKey { name: "x".into(), environment: environment.into(), ..NewKey::default() };
+        let made = dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap();
+        let page = format!("/settings/api-keys/{}/edit", made.key.id);
+        assert_eq!(operator.get(&page).await.text.contains("Your password"), wants);
+        let same = [("name", "x"), ("preset", "full"), ("expiry", "keep")];
+        assert!(operator.fill(&page, &page, &same).await.location().ends_with("?done=same"));
+        let other = [("name", "y"), same[1], same[2]];
+        let answer = operator.fill(&page, &page, &other).await;
+        if wants {
+            answer.says(422, &["Type your password", "value=\"y\""]);
+            assert_eq!(dashboard.store.key(&made.key.id).await.unwrap(), made.key);
+            let right = [other[0], other[1], other[2], ("password", dashboard.password.as_str())];
+            let answer = operator.fill(&page, &page, &right).await;
+            assert!(answer.location().ends_with("?done=changed"), "{}", answer.text);
+        } else {
+            assert!(answer.location().ends_with("?done=changed"), "{}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_about_a_fault_keeps_whoever_gave_their_password_signed_in() {
+    let dashboard = Dashboard::start().await;
+    let mut operator = dashboard.operator(700).await;
+    let page = "/settings/api-keys/new";
+    let old = operator.cookie("__Host-flint_session").unwrap().to_owned();
+    let csrf = operator.get(page).await.hidden("csrf").unwrap();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("once", "short"),
+        ("name", "x"),
+        ("environment", "live"),
+        ("preset", "full"),
+        ("expiry", "90"),
+        ("password", dashboard.password.as_str()),
+    ];
+    operator.post_raw(page, &fields).await.says(403, &["Please load the page again"]);
+    assert_ne!(operator.cookie("__Host-flint_session").unwrap(), old);
+    operator.get(page).await.says(200, &["Generate New Key"]);
 }
 
 #[tokio::test]

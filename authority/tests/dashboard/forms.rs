@@ -127,6 +127,9 @@ async fn a_bad_address_says_so() {
         ("/settings/audit?since=yesterday", 400),
         ("/settings/api-keys/key_nothing", 404),
         ("/settings/api-keys/%00", 404),
+        ("/settings/api-keys/%FF", 404),
+        ("/settings/gateways/%FF/rotate", 404),
+        ("/assets/%FF", 404),
         ("/settings/api-keys/key_nothing/edit", 404),
         ("/settings/api-keys/key_nothing/rotate", 404),
         ("/settings/api-keys/key_nothing/revoke", 404),
@@ -143,7 +146,7 @@ async fn a_bad_address_says_so() {
         .says(400, &["the range is unknown"]);
     let long = format!("/settings/api-keys?q={}", "x".repeat(300));
     visitor.get(&long).await.says(400, &["longer than anything"]);
-    for odd in ["%25", "x_", "%27%20OR%201=1--", "%F0%9F%A6%80", "%FF"] {
+    for odd in ["%25", "y_", "%27%20OR%201=1--", "%F0%9F%A6%80", "%FF"] {
         visitor.get(&format!("/settings/api-keys?q={odd}")).await.says(200, &["No keys match"]);
     }
 }
@@ -164,6 +167,36 @@ async fn a_wrong_name_or_reason_revokes_nothing() {
         visitor.fill(&page, &page, &fields).await.says(422, &["Nothing was done yet"]);
     }
     assert_eq!(dashboard.store.key(&made.key.id).await.unwrap(), made.key);
+}
+
+#[tokio::test]
+async fn a_name_is_typed_as_a_page_shows_it() {
+    let dashboard = Dashboard::start().await;
+    let mut visitor = dashboard.operator(0).await;
+    let made = key(&dashboard, "Export   to  Oslo").await;
+    let page = format!("/settings/api-keys/{}/revoke", made.key.id);
+    let reason = ("reason", "it is no longer used");
+    visitor
+        .fill(&page, &page, &[("name", "Exportto Oslo"), reason])
+        .await
+        .says(422, &["Nothing was done yet"]);
+    let answer = visitor.fill(&page, &page, &[("name", "Export to Oslo"), reason]).await;
+    assert!(answer.location().ends_with("?done=revoked"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_form_whose_work_failed_may_be_sent_again() {
+    let dashboard = Dashboard::start().await;
+    let mut visitor = dashboard.operator(0).await;
+    let gateways = "/settings/gateways";
+    dashboard.store.create_gateway("edge", clock::now(), &actor()).await.unwrap();
+    let page = visitor.get(gateways).await;
+    let (csrf, once) = (page.hidden("csrf").unwrap(), page.hidden("once").unwrap());
+    let form = |name| [("csrf", csrf.as_str()), ("once", once.as_str()), ("name", name)];
+    visitor.post_raw(gateways, &form("edge")).await.says(422, &["a gateway of this name already"]);
+    visitor.post_raw(gateways, &form("west")).await.says(200, &["Gateway token"]);
+    visitor.post_raw(gateways, &form("north")).await.says(409, &["This form was sent before"]);
+    assert_eq!(dashboard.store.gateways().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Generate New Key.
 
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use flint_auth::key::Environment;
 
@@ -9,7 +8,7 @@ use super::form::KeyForm;
 use super::reveal;
 use crate::dashboard::error::PageError;
 use crate::dashboard::fields::Errors;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::shell::{Section, Shell, html_with};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -32,7 +31,7 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 fn show(visitor: &Visitor, form: KeyForm, errors: Errors) -> Result<Response, PageError> {
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = CreatePage {
         shell: Shell::new(visitor, Section::Keys, "Generate New Key")
             .in_environment(Environment::parse(&form.environment)),
@@ -41,11 +40,7 @@ fn show(visitor: &Visitor, form: KeyForm, errors: Errors) -> Result<Response, Pa
         once: once()?,
         is_stale: visitor.is_stale(),
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 /// A token for a form that may be sent once.
@@ -69,7 +64,9 @@ pub(super) async fn create(posted: Posted) -> Result<Response, PageError> {
     if !errors.is_empty() {
         return show(&visitor, form, errors);
     }
-    visitor.spend(&fields, "the key").await?;
-    let made = visitor.app.store.create_key(new, visitor.now, &visitor.actor()).await?;
+    let making = visitor.once(&fields, "the key", |store, now, actor| async move {
+        store.create_key(new, now, &actor).await
+    });
+    let made = making.await??;
     Ok(reveal::page(&visitor, &made, None))
 }

@@ -1,15 +1,16 @@
-//! Changing a key: name, owner, permissions, addresses and end.
+//! Changing a key: name, owner, permissions, addresses and end. Of a live one that is as grave as making it.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
+use flint_auth::key::Environment;
 
 use super::form::KeyForm;
 use super::{find, path_of};
 use crate::dashboard::error::PageError;
 use crate::dashboard::fields::Errors;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::path::Path;
+use crate::dashboard::shell::{Section, Shell, html_with, lead_to};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::model::draft::Amendment;
 use crate::model::{Key, Refusal};
@@ -25,10 +26,11 @@ struct EditPage {
     path: String,
     environment: &'static str,
     version: i64,
+    is_stale: bool,
 }
 
 /// The form, with the key as it is.
-pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
     let key = find(&visitor, &id).await?.key;
     refuse_revoked(&key)?;
     let catalogue = visitor.app.store.permissions().await?;
@@ -50,15 +52,14 @@ fn show(visitor: &Visitor, key: &Key, form: KeyForm, errors: Errors, status: Sta
         path: path_of(&key.id),
         environment: key.environment.as_str(),
         version: key.version,
+        is_stale: visitor.is_stale() && key.environment == Environment::Live,
     };
-    let mut response = visitor.page(&page);
-    *response.status_mut() = status;
-    response
+    html_with(status, &page)
 }
 
 /// Saves what is different, unless somebody else saved in the meantime.
-pub(super) async fn save(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    let Posted { visitor, fields } = posted;
+pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, PageError> {
+    let Posted { mut visitor, fields } = posted;
     let key = find(&visitor, &id).await?.key;
     refuse_revoked(&key)?;
     let catalogue = visitor.app.store.permissions().await?;
@@ -66,6 +67,13 @@ pub(super) async fn save(Path(id): Path<String>, posted: Posted) -> Result<Respo
     let mut errors = Errors::default();
     let version: i64 = fields.get("version").parse().map_err(|_| PageError::unreadable())?;
     let amendment = Amendment { version: Some(version), ..form.amendment(&key, &mut errors) };
+    if errors.is_empty()
+        && form.is_live()
+        && !amendment.is_empty()
+        && let Err(problem) = visitor.confirm(fields.raw("password")).await?
+    {
+        errors.add("password", problem);
+    }
     if !errors.is_empty() {
         return Ok(show(&visitor, &key, form, errors, StatusCode::UNPROCESSABLE_ENTITY));
     }
@@ -73,7 +81,7 @@ pub(super) async fn save(Path(id): Path<String>, posted: Posted) -> Result<Respo
     match visitor.app.store.amend_key(&id, amendment, visitor.now, &visitor.actor()).await {
         Ok(_) => {
             let done = if is_same { "same" } else { "changed" };
-            Ok(visitor.lead_to(&format!("{}?done={done}", path_of(&id))))
+            Ok(lead_to(&format!("{}?done={done}", path_of(&id))))
         }
         Err(StoreError::Refused(Refusal::Stale(_))) => {
             errors.add(

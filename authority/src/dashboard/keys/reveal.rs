@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::path_of;
 use crate::dashboard::parts::when::When;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::shell::{Section, Shell, html};
 use crate::dashboard::visitor::Visitor;
 use crate::model::Key;
 use crate::store::keys::Made;
@@ -53,7 +53,7 @@ impl<'a> Reveal<'a> {
 pub(super) fn page(visitor: &Visitor, made: &Made, old: Option<&Key>) -> Response {
     let key = &made.key;
     let title = if old.is_some() { "Key rotated" } else { "Key generated" };
-    visitor.page(&RevealPage {
+    html(&RevealPage {
         shell: Shell::new(visitor, Section::Keys, title).in_environment(Some(key.environment)).leading_home(),
         secret: Reveal::new(made.secret.reveal(), made.secret.hint(), "FLINT_API_KEY"),
         name: &key.name,

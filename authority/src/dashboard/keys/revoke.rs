@@ -1,15 +1,14 @@
 //! Revoking: for good, by typing the key's name.
 
 use askama::Template;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{find, last_used, masked, path_of};
 use crate::dashboard::error::PageError;
 use crate::dashboard::fields::Errors;
 use crate::dashboard::parts::when::When;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::path::Path;
+use crate::dashboard::shell::{Section, Shell, html_with, lead_to};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::model::{Key, State};
 use crate::store::listing::Listed;
@@ -52,7 +51,7 @@ struct Typed {
 }
 
 /// The form.
-pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
     let listed = find(&visitor, &id).await?;
     refuse_revoked(&listed.key, visitor.now)?;
     Ok(show(&visitor, listed, Typed::default(), Errors::default()))
@@ -64,7 +63,7 @@ fn refuse_revoked(key: &Key, now: i64) -> Result<(), PageError> {
 
 fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Response {
     let Listed { key, last_used: used } = listed;
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = RevokePage {
         shell: Shell::new(visitor, Section::Keys, format!("Revoke {}", key.name))
             .in_environment(Some(key.environment)),
@@ -80,15 +79,11 @@ fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Resp
         name: key.name,
         errors,
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    response
+    html_with(status, &page)
 }
 
 /// Revokes it, and leads to its page, which shows which gateways refuse it already.
-pub(super) async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, PageError> {
     let Posted { mut visitor, fields } = posted;
     let listed = find(&visitor, &id).await?;
     refuse_revoked(&listed.key, visitor.now)?;
@@ -98,7 +93,8 @@ pub(super) async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Res
         note: fields.get("note").into(),
     };
     let mut errors = Errors::default();
-    if typed.name != listed.key.name {
+    // A page shows several spaces as one, and nobody can type what they do not see.
+    if !typed.name.split_whitespace().eq(listed.key.name.split_whitespace()) {
         errors.add("name", "Type the name exactly as it is shown.");
     }
     let reason = reason(&typed, &mut errors);
@@ -111,7 +107,7 @@ pub(super) async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Res
         return Ok(show(&visitor, listed, typed, errors));
     }
     visitor.app.store.revoke_key(&id, reason, visitor.now, &visitor.actor()).await?;
-    Ok(visitor.lead_to(&format!("{}?done=revoked", path_of(&id))))
+    Ok(lead_to(&format!("{}?done=revoked", path_of(&id))))
 }
 
 /// The reason that is kept: the chosen one, and what was written besides.

@@ -1,8 +1,6 @@
 //! Rotating: a new key takes over, the old one goes on for a while.
 
 use askama::Template;
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::create::once;
@@ -10,7 +8,8 @@ use super::{find, last_used, masked, path_of, reveal};
 use crate::dashboard::error::PageError;
 use crate::dashboard::fields::Errors;
 use crate::dashboard::parts::when::{self, When};
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::path::Path;
+use crate::dashboard::shell::{Section, Shell, html_with};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::model::{DAY, DEFAULT_OVERLAP, Key, Refusal, State};
 use crate::store::StoreError;
@@ -36,7 +35,7 @@ struct RotatePage {
 }
 
 /// The form.
-pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
     let listed = find(&visitor, &id).await?;
     refuse(&listed.key, visitor.now)?;
     show(&visitor, listed, DEFAULT_OVERLAP, Errors::default())
@@ -55,7 +54,7 @@ fn refuse(key: &Key, now: i64) -> Result<(), PageError> {
 
 fn show(visitor: &Visitor, listed: Listed, chosen: i64, errors: Errors) -> Result<Response, PageError> {
     let Listed { key, last_used: used } = listed;
-    let is_wrong = !errors.is_empty();
+    let status = errors.status();
     let page = RotatePage {
         shell: Shell::new(visitor, Section::Keys, format!("Rotate {}", key.name))
             .in_environment(Some(key.environment)),
@@ -69,11 +68,7 @@ fn show(visitor: &Visitor, listed: Listed, chosen: i64, errors: Errors) -> Resul
         name: key.name,
         errors,
     };
-    let mut response = visitor.page(&page);
-    if is_wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(html_with(status, &page))
 }
 
 /// Each overlap with what it means for this key, whose own end is never moved away.
@@ -91,7 +86,7 @@ fn overlaps(own: Option<i64>, now: i64, chosen: i64) -> Vec<(i64, &'static str, 
 }
 
 /// Makes the new key, and shows its secret in this one answer.
-pub(super) async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
+pub(super) async fn rotate(Path(id): Path, posted: Posted) -> Result<Response, PageError> {
     let Posted { mut visitor, fields } = posted;
     let listed = find(&visitor, &id).await?;
     let mut errors = Errors::default();
@@ -109,8 +104,10 @@ pub(super) async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Res
         refuse(&listed.key, visitor.now)?;
         return show(&visitor, listed, overlap.unwrap_or(DEFAULT_OVERLAP), errors);
     };
-    visitor.spend(&fields, "the new key").await?;
-    let rotated = visitor.app.store.rotate_key(&id, overlap, visitor.now, &visitor.actor()).await?;
+    let rotating = visitor.once(&fields, "the new key", |store, now, actor| async move {
+        store.rotate_key(&id, overlap, now, &actor).await
+    });
+    let rotated = rotating.await??;
     Ok(reveal::page(&visitor, &rotated.new, Some(&rotated.old)))
 }
 

@@ -1,7 +1,6 @@
 //! One key: what it is, what it was used for, which gateways know, and what was done to it.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::Response;
 
 use super::list::summary;
@@ -14,7 +13,8 @@ use crate::dashboard::parts::chart::Chart;
 use crate::dashboard::parts::effect::Effect;
 use crate::dashboard::parts::log::{Entry, entries};
 use crate::dashboard::parts::when::When;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::path::Path;
+use crate::dashboard::shell::{Section, Shell, html};
 use crate::dashboard::visitor::Visitor;
 use crate::model::{Key, State};
 use crate::store::activity::{Range, Whose};
@@ -63,7 +63,7 @@ struct Related {
 const LOG: u32 = 20;
 
 /// The page.
-pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
     let (store, now) = (&visitor.app.store, visitor.now);
     let listed = find(&visitor, &id).await?;
     let key = listed.key;
@@ -108,7 +108,7 @@ pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         path,
         key,
     };
-    Ok(visitor.page(&page))
+    Ok(html(&page))
 }
 
 fn notice(done: &str) -> Option<&'static str> {
