@@ -31,6 +31,7 @@ pub mod usage;
 pub mod wake;
 
 mod key_row;
+mod words;
 
 use std::str::FromStr as _;
 use std::sync::{Arc, RwLock};
@@ -158,7 +159,7 @@ impl Store {
         }
         let (epoch, latest) = feed::ensure(&pool).await?;
         let latest = watch::Sender::new(latest);
-        Ok(Self {
+        let store = Self {
             pool,
             database: database.clone(),
             epoch: RwLock::new(epoch.into()),
@@ -166,7 +167,9 @@ impl Store {
             journal,
             writer: Mutex::new(()),
             latest,
-        })
+        };
+        store.write_missing_words().await?;
+        Ok(store)
     }
 
     /// Ends all connections.

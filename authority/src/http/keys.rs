@@ -92,7 +92,7 @@ pub(super) struct AmendKey {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListKeys {
-    /// Part of the name, the owner or the visible ends of the key, or a whole id.
+    /// Beginnings of words of the name, the owner, the id or the visible ends of the key; a key must have all of them.
     #[param(max_length = 200)]
     search: Option<String>,
     /// `live` or `test`.
@@ -107,8 +107,8 @@ pub(super) struct ListKeys {
     /// Only keys that are due for rotation.
     #[serde(default)]
     due: bool,
-    /// `created`, `name` or `expires`.
-    #[param(pattern = "^(created|name|expires)$")]
+    /// `created`, `name`, `expires` or `used`. By last use, keys that were never used come first, and last with `desc`.
+    #[param(pattern = "^(created|name|expires|used)$")]
     sort: Option<String>,
     /// `asc` or `desc`.
     #[param(pattern = "^(asc|desc)$")]
@@ -116,7 +116,7 @@ pub(super) struct ListKeys {
     /// How many keys, 1 to 500; 50 where nothing is said.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` or the `previous_cursor` of another page with the same filters and order.
     cursor: Option<String>,
 }
 
@@ -126,6 +126,8 @@ pub(super) struct KeyList {
     keys: Vec<KeyView>,
     /// Where the next page begins; `null` on the last one.
     next_cursor: Option<String>,
+    /// Where the page before ends; `null` on the first one.
+    previous_cursor: Option<String>,
 }
 
 /// A new key with its secret, which is in no other answer ever.
@@ -174,7 +176,8 @@ pub(super) async fn list(
     let filter = query.filter(now).map_err(ApiError::invalid_fields)?;
     let page = app.store.list_keys(&filter, now).await?;
     let view = |listed: crate::store::listing::Listed| KeyView::new(listed.key, listed.last_used, now);
-    Ok(Json(KeyList { keys: page.keys.into_iter().map(view).collect(), next_cursor: page.next }))
+    let keys = page.keys.into_iter().map(view).collect();
+    Ok(Json(KeyList { keys, next_cursor: page.next, previous_cursor: page.previous }))
 }
 
 /// Show a key.
@@ -261,7 +264,7 @@ impl ListKeys {
         let state = self.status.as_deref().map(KeyState::parse);
         word("status", state != Some(None), "must be pending, active, expired or revoked");
         let sort = self.sort.as_deref().map(Sort::parse);
-        word("sort", sort != Some(None), "must be created, name or expires");
+        word("sort", sort != Some(None), "must be created, name, expires or used");
         let order = self.order.as_deref().unwrap_or("asc");
         word("order", matches!(order, "asc" | "desc"), "must be asc or desc");
         let limit = self.limit.unwrap_or(50);

@@ -85,7 +85,11 @@ impl Write<'_> {
             .bind(key.created_by.as_str())
             .execute(&mut *self.tx)
             .await?;
-        Ok(done.rows_affected() == 1)
+        let is_new = done.rows_affected() == 1;
+        if is_new {
+            self.write_words(key).await?;
+        }
+        Ok(is_new)
     }
 
     /// Writes what can change of a key. `false`: someone else changed it first.

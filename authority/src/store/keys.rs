@@ -145,6 +145,7 @@ impl Store {
         write.replace_key(&before, &after, "key.remove", now, actor).await?;
         let sql = "UPDATE api_key SET removed_at = $1 WHERE id = $2";
         sqlx::query(sql).bind(now).bind(id.to_owned()).execute(&mut *write.tx).await?;
+        write.remove_words(&before).await?;
         write.commit().await
     }
 
@@ -199,6 +200,10 @@ impl Write<'_> {
         let seq = self.next_changes(1).await?;
         if !self.update_key(after, seq).await? {
             return Err(crate::model::Refusal::Stale(after.version).into());
+        }
+        if before.name != after.name || before.owner != after.owner {
+            self.remove_words(before).await?;
+            self.write_words(after).await?;
         }
         if before.revoked_at != after.revoked_at {
             self.revoked.extend(Entry::of(after));

@@ -1,10 +1,13 @@
 //! Lists of keys: searched, filtered, sorted, and in pages that stay right while keys are added.
+//!
+//! A page reads the index of its order until it is full. Where few keys have one of the words that are searched for, it
+//! reads those instead and sorts them: a search for what hardly any key has would else read nearly all of them.
 
 use flint_auth::key::Environment;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::key_row::{KeyRow, key_columns};
-use super::{Store, StoreError};
+use super::{Store, StoreError, words};
 use crate::model::draft::Mistake;
 use crate::model::{Key, State};
 
@@ -21,12 +24,14 @@ pub enum Sort {
     Name,
     /// When it ends; keys without an end come after all others.
     Expires,
+    /// When it was last met; keys that were never used come before all others, and descending after all others.
+    Used,
 }
 
 /// Which keys a list has, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Part of the name, the owner or the hint, in any letter case, or the whole id.
+    /// Beginnings of words of the name, the owner, the hint or the id, in any letter case; a key must have all of them.
     pub search: Option<String>,
     /// Only this environment.
     pub environment: Option<Environment>,
@@ -44,7 +49,7 @@ pub struct Filter {
     pub descending: bool,
     /// How many keys, 1 to [`MAX_PAGE`].
     pub limit: u32,
-    /// Where the page before ended.
+    /// [`KeyPage::next`] or [`KeyPage::previous`] of another page in the same order.
     pub after: Option<String>,
 }
 
@@ -64,7 +69,19 @@ pub struct KeyPage {
     pub keys: Vec<Listed>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
+    /// Where the page before ends, if there is one.
+    pub previous: Option<String>,
 }
+
+/// Where a page begins, or ends.
+struct Cursor {
+    is_backward: bool,
+    value: Value,
+    id: String,
+}
+
+/// So few keys are read and sorted rather than looked for in order: some 40 ms of work on a small machine.
+const FEW: i64 = 10_000;
 
 #[derive(FromRow)]
 struct Row {
@@ -86,11 +103,10 @@ struct Conditions {
     values: Vec<Value>,
 }
 
-const SELECT: &str = concat!(
-    "SELECT ",
-    key_columns!(),
-    ", last_used FROM api_key LEFT JOIN key_last_used ON key_last_used.key_id = api_key.id"
-);
+const COLUMNS: &str = key_columns!();
+/// The first letter of a cursor: where the page after it begins, or where the page before it ends.
+const ONWARD: char = 'n';
+const BACK: char = 'p';
 
 impl Store {
     /// Finds keys. `now` decides their states.
@@ -98,19 +114,41 @@ impl Store {
     /// # Errors
     /// Where `after` is not the end of a page of the same order; where the database fails.
     pub async fn list_keys(&self, filter: &Filter, now: i64) -> Result<KeyPage, StoreError> {
-        let mut conditions = filter.conditions(now);
-        if let Some(cursor) = &filter.after {
-            let (value, id) = filter.sort.parse_cursor(cursor).ok_or_else(bad_cursor)?;
-            let comparison = if filter.descending { "<" } else { ">" };
+        let words = filter.words();
+        let rarest = self.rarest(&words).await?;
+        if rarest.as_ref().is_some_and(|(_, count)| *count == 0) {
+            return Ok(KeyPage { keys: Vec::new(), next: None, previous: None });
+        }
+        let mut conditions = filter.conditions(&words, now);
+        let is_few = rarest.as_ref().is_some_and(|(_, count)| *count <= FEW);
+        if let Some((word, _)) = rarest.filter(|_| is_few) {
+            let end = words::end_of(&word);
+            let (from, to) = (conditions.bind(Value::Text(word)), conditions.bind(Value::Text(end)));
+            conditions.sql.push(format!(
+                "api_key.id IN (SELECT key_id FROM key_word WHERE word >= {from} AND word < {to})"
+            ));
+        }
+        let order = filter.sort.order(is_few);
+        let cursor =
+            filter.after.as_deref().map(|text| filter.sort.parse_cursor(text).ok_or_else(bad_cursor));
+        let cursor = cursor.transpose()?;
+        let is_backward = cursor.as_ref().is_some_and(|cursor| cursor.is_backward);
+        let is_descending = filter.descending != is_backward;
+        if let Some(Cursor { value, id, .. }) = cursor {
+            let comparison = if is_descending { "<" } else { ">" };
             let (value, id) = (conditions.bind(value), conditions.bind(Value::Text(id)));
-            conditions.sql.push(format!("({}, id) {comparison} ({value}, {id})", filter.sort.expression()));
+            conditions.sql.push(format!("({}, {}) {comparison} ({value}, {id})", order.0, order.1));
         }
         let limit = filter.limit.clamp(1, MAX_PAGE);
-        let direction = if filter.descending { "DESC" } else { "ASC" };
-        let order = format!("{} {direction}, id {direction}", filter.sort.expression());
         let limit_value = conditions.bind(Value::Number(i64::from(limit) + 1));
-        let sql =
-            format!("{SELECT} WHERE {} ORDER BY {order} LIMIT {limit_value}", conditions.sql.join(" AND "));
+        let direction = if is_descending { "DESC" } else { "ASC" };
+        let sql = format!(
+            "SELECT {COLUMNS}, last_used FROM {} WHERE {} ORDER BY {} {direction}, {} {direction} LIMIT {limit_value}",
+            filter.sort.tables(is_few),
+            conditions.sql.join(" AND "),
+            order.0,
+            order.1
+        );
         // Made of the fixed pieces in this file; everything that comes from outside is a parameter.
         let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
         for value in conditions.values {
@@ -122,12 +160,34 @@ impl Store {
         let mut rows = query.fetch_all(&self.pool).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let keys = rows
-            .into_iter()
-            .map(|row| Ok(Listed { key: row.key.into_key()?, last_used: row.last_used }))
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let next = more.then(|| keys.last().map(|last| filter.sort.write_cursor(&last.key))).flatten();
-        Ok(KeyPage { keys, next })
+        if is_backward {
+            rows.reverse();
+        }
+        let keys = rows.into_iter().map(Row::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
+        // There are keys on the side that this page was come to from, and on the other one if there were too many.
+        let has_next = more || is_backward;
+        let has_previous = if is_backward { more } else { filter.after.is_some() };
+        let write = |end: Option<&Listed>, mark| end.map(|listed| filter.sort.write_cursor(listed, mark));
+        Ok(KeyPage {
+            next: write(keys.last().filter(|_| has_next), ONWARD),
+            previous: write(keys.first().filter(|_| has_previous), BACK),
+            keys,
+        })
+    }
+
+    /// The word that the fewest keys have, as far as that matters, and how many do.
+    async fn rarest(&self, words: &[String]) -> Result<Option<(String, i64)>, StoreError> {
+        let sql =
+            "SELECT COUNT(*) FROM (SELECT 1 FROM key_word WHERE word >= $1 AND word < $2 LIMIT $3) AS found";
+        let mut rarest: Option<(String, i64)> = None;
+        for word in words {
+            let query = sqlx::query_scalar(sql).bind(word.clone()).bind(words::end_of(word)).bind(FEW + 1);
+            let count = query.fetch_one(&self.pool).await?;
+            if rarest.as_ref().is_none_or(|(_, least)| count < *least) {
+                rarest = Some((word.clone(), count));
+            }
+        }
+        Ok(rarest)
     }
 
     /// A key by its public name, and when it was last met.
@@ -135,26 +195,39 @@ impl Store {
     /// # Errors
     /// Where there is none.
     pub async fn key_with_use(&self, id: &str) -> Result<Listed, StoreError> {
-        let sql = format!("{SELECT} WHERE id = $1 AND removed_at IS NULL");
+        let tables = Sort::Created.tables(false);
+        let sql = format!("SELECT {COLUMNS}, last_used FROM {tables} WHERE id = $1 AND removed_at IS NULL");
         let row: Option<Row> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&self.pool).await?;
-        let row = row.ok_or(StoreError::NotFound("key"))?;
-        Ok(Listed { key: row.key.into_key()?, last_used: row.last_used })
+        row.ok_or(StoreError::NotFound("key"))?.into_listed()
+    }
+}
+
+impl Row {
+    fn into_listed(self) -> Result<Listed, StoreError> {
+        // 0 stands for never.
+        let last_used = self.last_used.filter(|at| *at > 0);
+        Ok(Listed { key: self.key.into_key()?, last_used })
     }
 }
 
 // === impl Filter ===
 
 impl Filter {
-    fn conditions(&self, now: i64) -> Conditions {
+    fn words(&self) -> Vec<String> {
+        self.search.as_deref().map(words::of_search).unwrap_or_default()
+    }
+
+    fn conditions(&self, words: &[String], now: i64) -> Conditions {
         let mut all = Conditions::default();
         all.sql.push("removed_at IS NULL".into());
-        if let Some(text) = self.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            let id = all.bind(Value::Text(text.into()));
-            let part = all.bind(Value::Text(like(text)));
-            let columns = ["name", "owner", "hint"];
-            let likes = columns.map(|column| format!("LOWER({column}) LIKE {part} ESCAPE '!'")).join(" OR ");
-            all.sql.push(format!("(id = {id} OR {likes})"));
+        for word in words {
+            let part = all.bind(Value::Text(like(word)));
+            all.sql.push(format!("words LIKE {part} ESCAPE '!'"));
+        }
+        if words.is_empty() && self.search.as_deref().is_some_and(|text| !text.trim().is_empty()) {
+            // Nothing but punctuation, which no key is found by.
+            all.sql.push("1 = 0".into());
         }
         if let Some(environment) = self.environment {
             all.is("environment", environment.as_str());
@@ -209,10 +282,10 @@ fn state_condition(state: State, now: &str) -> String {
     }
 }
 
-/// A pattern that finds the text anywhere. `!` takes the meaning from what follows it.
-fn like(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in text.to_lowercase().chars() {
+/// A pattern that finds the beginning of a word. `!` takes the meaning from what follows it.
+fn like(word: &str) -> String {
+    let mut pattern = String::from("% ");
+    for letter in word.chars() {
         if matches!(letter, '%' | '_' | '!') {
             pattern.push('!');
         }
@@ -223,17 +296,17 @@ fn like(text: &str) -> String {
 }
 
 fn bad_cursor() -> StoreError {
-    let message = "must be the next_cursor of a page in the same order".into();
+    let message = "must be the next_cursor or previous_cursor of a page in the same order".into();
     StoreError::Invalid(vec![Mistake { field: "cursor".into(), message }])
 }
 
 // === impl Sort ===
 
 impl Sort {
-    /// Reads the word: `created`, `name` or `expires`.
+    /// Reads the word: `created`, `name`, `expires` or `used`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Created, Self::Name, Self::Expires].into_iter().find(|sort| sort.as_str() == word)
+        [Self::Created, Self::Name, Self::Expires, Self::Used].into_iter().find(|sort| sort.as_str() == word)
     }
 
     const fn as_str(self) -> &'static str {
@@ -241,34 +314,51 @@ impl Sort {
             Self::Created => "created",
             Self::Name => "name",
             Self::Expires => "expires",
+            Self::Used => "used",
         }
     }
 
-    const fn expression(self) -> &'static str {
+    /// What comes from where. An order by last use reads the index of that first.
+    const fn tables(self, is_few: bool) -> &'static str {
         match self {
-            Self::Created => "created_at",
-            Self::Name => "name",
-            Self::Expires => "COALESCE(expires_at, 9223372036854775807)",
+            Self::Used if !is_few => "key_last_used JOIN api_key ON api_key.id = key_last_used.key_id",
+            _ => "api_key LEFT JOIN key_last_used ON key_last_used.key_id = api_key.id",
         }
     }
 
-    fn write_cursor(self, key: &Key) -> String {
-        let value = match self {
-            Self::Created => key.created_at.to_string(),
-            Self::Name => key.name.clone(),
-            Self::Expires => key.expires_at.unwrap_or(i64::MAX).to_string(),
-        };
-        hex::encode(format!("{}\n{}\n{value}", self.as_str(), key.id))
+    /// The two expressions of the order: as its index has them, or so that no index is taken for them.
+    const fn order(self, is_few: bool) -> (&'static str, &'static str) {
+        match (self, is_few) {
+            (Self::Created, false) => ("created_at", "id"),
+            (Self::Created, true) => ("created_at + 0", "id || ''"),
+            (Self::Name, false) => ("name", "id"),
+            (Self::Name, true) => ("name || ''", "id || ''"),
+            (Self::Expires, false) => ("COALESCE(expires_at, 9223372036854775807)", "id"),
+            (Self::Expires, true) => ("COALESCE(expires_at, 9223372036854775807) + 0", "id || ''"),
+            (Self::Used, false) => ("key_last_used.last_used", "key_last_used.key_id"),
+            (Self::Used, true) => ("key_last_used.last_used + 0", "id || ''"),
+        }
     }
 
-    fn parse_cursor(self, text: &str) -> Option<(Value, String)> {
-        let text = String::from_utf8(hex::decode(text).ok()?).ok()?;
-        let mut parts = text.splitn(3, '\n');
+    fn write_cursor(self, listed: &Listed, mark: char) -> String {
+        let value = match self {
+            Self::Created => listed.key.created_at.to_string(),
+            Self::Name => listed.key.name.clone(),
+            Self::Expires => listed.key.expires_at.unwrap_or(i64::MAX).to_string(),
+            Self::Used => listed.last_used.unwrap_or(0).to_string(),
+        };
+        hex::encode(format!("{mark}{}\n{}\n{value}", self.as_str(), listed.key.id))
+    }
+
+    fn parse_cursor(self, text: &str) -> Option<Cursor> {
+        let text = String::from_utf8(hex::decode(text).ok()?).ok().filter(|text| !text.contains('\0'))?;
+        let is_backward = text.starts_with(BACK);
+        let mut parts = text.strip_prefix([ONWARD, BACK])?.splitn(3, '\n');
         let (sort, id, value) = (parts.next()?, parts.next()?, parts.next()?);
         let value = match self {
             Self::Name => Value::Text(value.into()),
-            Self::Created | Self::Expires => Value::Number(value.parse().ok()?),
+            Self::Created | Self::Expires | Self::Used => Value::Number(value.parse().ok()?),
         };
-        (sort == self.as_str() && !text.contains('\0')).then(|| (value, id.into()))
+        (sort == self.as_str()).then(|| Cursor { is_backward, value, id: id.into() })
     }
 }

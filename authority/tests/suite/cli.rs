@@ -55,10 +55,10 @@ on_both! {
         assert_eq!(names(&["--environment", "live"]).await.0, "ba");
         assert_eq!(names(&["--owner", "org_2", "--sort", "expires"]).await.0, "C%_!a");
         assert_eq!(names(&["--search", "c%_!"]).await.0, "C%_!");
-        assert_eq!(names(&["--search", "%"]).await.0, "C%_!");
+        assert_eq!(names(&["--search", "%"]).await.0, "");
         assert_eq!(names(&["--search", "ORG_2"]).await.0, "C%_!a");
         assert_eq!(names(&["--status", "revoked"]).await.0, "");
-        for sort in ["created", "name", "expires"] {
+        for sort in ["created", "name", "expires", "used"] {
             let (whole, _) = names(&["--sort", sort]).await;
             let (mut pages, mut cursor) = (String::new(), None::<String>);
             loop {

@@ -11,7 +11,7 @@ use crate::store::listing::{Filter, Sort};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {
-    /// Part of the name, the owner or the visible ends of the key, or a whole id
+    /// Beginnings of words of the name, the owner, the id or the visible ends of the key
     #[arg(long)]
     search: Option<String>,
     /// live or test
@@ -23,7 +23,7 @@ pub(in crate::cli) struct List {
     /// Keys of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// created, name or expires
+    /// created, name, expires or used
     #[arg(long, default_value = "created", value_parser = sort)]
     sort: Sort,
     /// Turn the order round
@@ -93,5 +93,5 @@ fn state(word: &str) -> Result<State, String> {
 }
 
 fn sort(word: &str) -> Result<Sort, String> {
-    Sort::parse(word).ok_or_else(|| "must be created, name or expires".into())
+    Sort::parse(word).ok_or_else(|| "must be created, name, expires or used".into())
 }

@@ -10,7 +10,7 @@ use crate::dashboard::fields::{Fields, link};
 use crate::dashboard::parts::badge::{Badge, SOON, badges};
 use crate::dashboard::parts::chart::Spark;
 use crate::dashboard::parts::when::When;
-use crate::dashboard::shell::{Section, Shell};
+use crate::dashboard::shell::{Section, Shell, html};
 use crate::dashboard::visitor::Visitor;
 use crate::model::State;
 use crate::store::activity::{Point, Range};
@@ -26,6 +26,7 @@ struct ListPage {
     asked: Asked,
     rows: Vec<Row>,
     next: Option<String>,
+    previous: Option<String>,
     /// There are no keys at all.
     is_empty: bool,
     create: String,
@@ -74,12 +75,14 @@ const STATUSES: [(&str, &str); 7] = [
     ("revoked", "Revoked"),
 ];
 
-const SORTS: [(&str, &str); 5] = [
+const SORTS: [(&str, &str); 7] = [
     ("", "Newest first"),
     ("created", "Oldest first"),
     ("name", "Name, A to Z"),
     ("-name", "Name, Z to A"),
     ("expires", "Ends soonest"),
+    ("-used", "Last used first"),
+    ("used", "Unused for longest"),
 ];
 
 /// The list.
@@ -110,11 +113,12 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
             .with_notice(deleted),
         is_empty: rows.is_empty() && asked.is_everything(),
         next: page.next.map(|after| Asked { after, ..asked.clone() }.link()),
+        previous: page.previous.map(|after| Asked { after, ..asked.clone() }.link()),
         create: link("/settings/api-keys/new", &[("environment", &asked.environment)]),
         asked,
         rows,
     };
-    Ok(visitor.page(&page))
+    Ok(html(&page))
 }
 
 impl ListPage {
@@ -122,7 +126,7 @@ impl ListPage {
         STATUSES.map(|(word, label)| (word, label, word == self.asked.status))
     }
 
-    fn sorts(&self) -> [(&'static str, &'static str, bool); 5] {
+    fn sorts(&self) -> [(&'static str, &'static str, bool); 7] {
         SORTS.map(|(word, label)| (word, label, word == self.asked.sort))
     }
 
