@@ -11,6 +11,7 @@ pub mod server;
 
 mod activity;
 mod audit;
+mod client_address;
 mod gateways;
 mod health;
 mod key_table;

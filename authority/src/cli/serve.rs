@@ -1,6 +1,7 @@
 //! `flint serve`
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::duration::parse_span;
 use super::{Global, output};
 use crate::clock;
-use crate::http::server;
+use crate::http::server::{self, Limits, Proxy, Settings, Tls, TlsFiles};
 use crate::secret::Secret;
 use crate::store::catalogue::Offered;
 use crate::store::operators::Operator;
@@ -27,6 +28,18 @@ pub(super) struct Serve {
     /// Where to listen; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:8080", env = "FLINT_LISTEN")]
     listen: SocketAddr,
+    /// The certificate to serve TLS with, and those that lead to its root, as a PEM file
+    #[arg(long, value_name = "FILE", env = "FLINT_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as a PEM file
+    #[arg(long, value_name = "FILE", env = "FLINT_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto count: an address or a block; may be repeated
+    #[arg(long, value_name = "CIDR", env = "FLINT_TRUSTED_PROXIES", value_delimiter = ',')]
+    trusted_proxy: Vec<Proxy>,
+    /// How many connections there are at once; more wait until one ends
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections, value_parser = at_least_one)]
+    max_connections: usize,
     /// How long activity by minute is kept
     #[arg(long, default_value = "2d", value_parser = parse_span)]
     keep_minutes: i64,
@@ -48,6 +61,8 @@ impl Serve {
             .with_ansi(false)
             .init();
         let stop = stop_signal()?;
+        let settings = self.settings()?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let store = global.open().await?;
         let recovered = store.recover(false, clock::now()).await?;
         for entry in &recovered.replayed {
@@ -63,35 +78,57 @@ impl Serve {
             let offered = FIRST_PERMISSIONS.map(Offered::from).to_vec();
             store.offer_first_permissions(offered, clock::now()).await?;
         }
-        announce(global, address, first)?;
-        tracing::info!(%address, database = %global.database, "serving");
+        announce(global, scheme, address, first)?;
+        tracing::info!(%address, scheme, database = %global.database, "serving");
+        server::serve(listener, store, settings, stop).await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
         let keep = Retention {
             minutes: self.keep_minutes,
             hours: self.keep_hours,
             days: self.keep_days,
             ..Retention::default()
         };
-        server::serve(listener, store, keep, stop).await?;
-        tracing::info!("stopped");
-        Ok(())
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(Tls::load(TlsFiles { certificate: certificate.clone(), key: key.clone() })?)
+            }
+            _ => None,
+        };
+        let limits = Limits { connections: self.max_connections, ..Limits::default() };
+        Ok(Settings { keep, limits, proxies: self.trusted_proxy.clone(), tls })
     }
 }
 
 /// Says where the program listens and, once in the life of a database, how its first operator signs in. That goes to
 /// standard output and not to the log, which others may read.
-fn announce(global: &Global, address: SocketAddr, first: Option<(Operator, Secret)>) -> anyhow::Result<()> {
+fn announce(
+    global: &Global,
+    scheme: &str,
+    address: SocketAddr,
+    first: Option<(Operator, Secret)>,
+) -> anyhow::Result<()> {
     let first = first.as_ref().map(|(operator, password)| (operator.name.as_str(), password.reveal()));
     if global.json {
         let sign_in = first.map(|(name, password)| json!({ "name": name, "password": password }));
-        return output::json(&json!({ "listen": address.to_string(), "first_sign_in": sign_in }));
+        return output::json(
+            &json!({ "listen": address.to_string(), "scheme": scheme, "first_sign_in": sign_in }),
+        );
     }
-    output::print(&format!("flint listens on http://{address}\n"))?;
+    output::print(&format!("flint listens on {scheme}://{address}\n"))?;
     first.map_or(Ok(()), |(name, password)| {
         output::print(&format!(
-            "First run: sign in at http://{address}/ as \"{name}\" with the password {password}\n\
+            "First run: sign in at {scheme}://{address}/ as \"{name}\" with the password {password}\n\
              Keep it now: it is not shown again. `flint operators set-password {name}` makes another.\n"
         ))
     })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number above zero".into())
 }
 
 /// Over when the process is told to end.

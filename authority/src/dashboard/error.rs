@@ -69,6 +69,12 @@ impl PageError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", message)
     }
 
+    /// The form came too slowly.
+    pub(super) fn too_slow() -> Self {
+        let message = "What the browser sent came too slowly. Nothing was changed. Try again.";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "Too slow", message)
+    }
+
     /// The form or the query cannot be read.
     pub(super) fn unreadable() -> Self {
         let message = "What the browser sent cannot be read. Nothing was changed.";

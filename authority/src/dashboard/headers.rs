@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::error::PageError;
 use super::shell::Theme;
 use super::visitor::Renewal;
+use crate::http::access::{is_over_tls, is_text};
 
 /// Only what this server sends: no script or style inside a page, no frame around it, no form to elsewhere.
 /// `connect-src` is for the page that refreshes itself.
@@ -19,11 +20,13 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     let renewal = Renewal::default();
     request.extensions_mut().insert(renewal.clone());
     let theme = Theme::of(request.headers());
-    let over_tls = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let mut response = if request.method().is_safe() || comes_from_here(request.headers()) {
-        next.run(request).await
-    } else {
+    let over_tls = is_over_tls(request.extensions());
+    let mut response = if !request.method().is_safe() && !comes_from_here(request.headers()) {
         PageError::foreign().into_response()
+    } else if !is_text(request.uri().path()) {
+        PageError::not_found("page").into_response()
+    } else {
+        next.run(request).await
     };
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         let kept = std::mem::take(response.headers_mut());
@@ -46,7 +49,7 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("permissions-policy", HeaderValue::from_static("clipboard-write=(self)"));
     if over_tls {
-        // A proxy in front says that the browser came over TLS. Without it the header would mean nothing.
+        // Over plain HTTP anyone on the way could have written it, and browsers do not heed it.
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }

@@ -14,6 +14,7 @@ use super::shell::Theme;
 use crate::clock;
 use crate::http::App;
 use crate::http::access::address;
+use crate::http::extract::Unread;
 use crate::store::sessions::{LIFETIME, Session, SignIn};
 use crate::store::{Actor, Store, StoreError};
 
@@ -186,7 +187,11 @@ pub(super) async fn read_form(headers: &HeaderMap, body: axum::body::Body) -> Re
     if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(PageError::unreadable());
     }
-    let bytes = to_bytes(body, MAX_FORM).await.map_err(|_| PageError::too_large())?;
+    let bytes = to_bytes(body, MAX_FORM).await.map_err(|error| match Unread::of(&error) {
+        Unread::Large => PageError::too_large(),
+        Unread::Slow => PageError::too_slow(),
+        Unread::Broken => PageError::unreadable(),
+    })?;
     Fields::parse(&bytes)
 }
 

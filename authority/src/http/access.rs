@@ -1,15 +1,15 @@
 //! Who may call what. Every route says what it needs; nothing is open because somebody forgot to say.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{Extensions, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flint_auth::key::Digest;
+use percent_encoding::percent_decode_str;
 
 use super::App;
+use super::client_address::Origin;
 use super::error::ApiError;
 use super::extract::{GatewayCall, bearer};
 use crate::clock;
@@ -48,6 +48,8 @@ pub(super) async fn guard(
         Needs::Permission(permission) => api_token(&app, &mut request, permission).await,
     };
     let mut response = match found {
+        // No handler has to think of what no id is made of.
+        Ok(()) if !is_text(request.uri().path()) => ApiError::not_found("resource").into_response(),
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
@@ -75,9 +77,19 @@ async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result
     Ok(())
 }
 
-/// Where a request came from: the other end of the connection.
-pub(crate) fn address(extensions: &axum::http::Extensions) -> Option<String> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical().to_string())
+/// Whether a path says text: the database takes neither bytes that are none nor a NUL.
+pub(crate) fn is_text(path: &str) -> bool {
+    percent_decode_str(path).decode_utf8().is_ok_and(|text| !text.contains('\0'))
+}
+
+/// Where a request came from, as far as that is known.
+pub(crate) fn address(extensions: &Extensions) -> Option<String> {
+    extensions.get::<Origin>().map(|origin| origin.address.to_string())
+}
+
+/// Whether the client came over TLS: to us, or to a proxy that is trusted.
+pub(crate) fn is_over_tls(extensions: &Extensions) -> bool {
+    extensions.get::<Origin>().is_some_and(|origin| origin.over_tls)
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -93,5 +105,25 @@ impl<S: Sync> FromRequestParts<S> for GatewayCall {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get().cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text_without_a_nul() {
+        for (path, expected) in [
+            ("/v1/keys/key_1", true),
+            ("/%C3%BC", true),
+            ("/%zz", true),
+            ("/%FF", false),
+            ("/%E2%28%A1", false),
+            ("/%00", false),
+            ("/a%00/b", false),
+        ] {
+            assert_eq!(is_text(path), expected, "{path}");
+        }
     }
 }

@@ -65,6 +65,12 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
     }
 
+    /// The body came too slowly.
+    pub(crate) fn too_slow() -> Self {
+        let message = "The body came too slowly";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message)
+    }
+
     /// The body is not JSON and says so.
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "The body must be application/json, without content-encoding";

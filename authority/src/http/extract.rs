@@ -2,15 +2,19 @@
 //!
 //! A body that is not right is described by field and rule, never by what it holds: it might hold a secret.
 
+use std::error::Error as _;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, header, request::Parts};
 use flint_auth::key::Digest;
 use flint_auth::protocol::GATEWAY_HEADER;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::ApiError;
+use super::server::Stalled;
 use crate::clock;
 
 /// A call of an Envoy process with a good gateway token.
@@ -130,12 +134,38 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, ApiError> {
-    let too_long = |error: axum::Error| {
-        use std::error::Error as _;
-        let long = error.source().is_some_and(|cause| cause.to_string().contains("length limit"));
-        if long { ApiError::too_large(limit) } else { ApiError::invalid("The body ended too early") }
-    };
-    to_bytes(body, limit).await.map_err(too_long)
+    to_bytes(body, limit).await.map_err(|error| match Unread::of(&error) {
+        Unread::Large => ApiError::too_large(limit),
+        Unread::Slow => ApiError::too_slow(),
+        Unread::Broken => ApiError::invalid("The body ended too early"),
+    })
+}
+
+/// Why a body could not be read whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unread {
+    /// It is larger than is read.
+    Large,
+    /// It came too slowly.
+    Slow,
+    /// The client stopped in the middle of it.
+    Broken,
+}
+
+impl Unread {
+    pub(crate) fn of(error: &axum::Error) -> Self {
+        let mut next = error.source();
+        while let Some(cause) = next {
+            if cause.is::<Stalled>() {
+                return Self::Slow;
+            }
+            if cause.is::<LengthLimitError>() {
+                return Self::Large;
+            }
+            next = cause.source();
+        }
+        Self::Broken
+    }
 }
 
 fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {

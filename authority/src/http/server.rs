@@ -1,15 +1,31 @@
 //! A running server: the listener, the work that goes on beside requests, and an orderly end.
+//!
+//! `listener` takes connections, `connection` serves one, `progress` says when it takes too long (`stream` and `body` tell
+//! it what happens), `limits` has the numbers, `tls` the certificate.
+
+mod body;
+mod connection;
+mod limits;
+mod listener;
+mod progress;
+mod stream;
+mod tls;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+pub(crate) use self::body::Stalled;
+use self::connection::Serving;
+pub use self::limits::Limits;
+pub use self::tls::{Tls, TlsError, TlsFiles};
+pub use super::client_address::{NotAProxy, Proxy};
 use super::{App, router};
 use crate::store::rollup::Retention;
 use crate::store::{Store, upkeep, wake};
@@ -19,47 +35,59 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often what gateways say is written down.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// How a server is run.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// How long activity is kept.
+    pub keep: Retention,
+    /// What it bears.
+    pub limits: Limits,
+    /// Whose word counts on where a request comes from.
+    pub proxies: Vec<Proxy>,
+    /// The certificate; without one it speaks in the clear.
+    pub tls: Option<Tls>,
+}
+
 /// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what is left.
-///
-/// # Errors
-/// Where the listener fails.
 pub async fn serve(
     listener: TcpListener,
     store: Arc<Store>,
-    keep: Retention,
+    settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let app = App::new(Arc::clone(&store), stopped.clone());
+    let tls = settings.tls.map(Arc::new);
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
     let writer = tokio::spawn(write_down(app.clone(), stopped.clone()));
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), keep));
-    let mut graceful = stopped.clone();
-    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        // An error means that the sender is gone, which is an end too.
-        let _ = graceful.wait_for(|stop| *stop).await;
-    });
-    let server = tokio::spawn(server.into_future());
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), settings.keep));
+    let renewer = tls.clone().map(|tls| tokio::spawn(tls.follow()));
+    let serving = Serving {
+        router: TowerToHyperService::new(router(app)),
+        limits: settings.limits,
+        proxies: settings.proxies,
+        tls,
+        stopping: stopped,
+    };
+    let server = tokio::spawn(listener::run(listener, Arc::new(serving)));
     let abort = server.abort_handle();
     tokio::pin!(server);
     let outcome = tokio::select! {
         ended = &mut server => ended,
         () = stop => {
             stopping.send_replace(true);
-            match timeout(GRACE, &mut server).await {
-                Ok(ended) => ended,
-                Err(_) => { abort.abort(); Ok(Ok(())) }
-            }
+            // Ended by force, it takes its connections with it.
+            timeout(GRACE, &mut server).await.unwrap_or_else(|_| { abort.abort(); Ok(()) })
         }
     };
     stopping.send_replace(true);
     watcher.abort();
     upkeep.abort();
+    renewer.inspect(tokio::task::JoinHandle::abort);
     // It ends by itself now; that it panicked has been reported by the runtime.
     let _ = writer.await;
     store.close().await;
-    outcome.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+    outcome.map_err(io::Error::other)
 }
 
 async fn write_down(app: App, mut stopped: watch::Receiver<bool>) {

@@ -6,8 +6,11 @@
 //! 3. Failures are counted by name and by address. From the fifth on, the next attempt is refused unheard for a time
 //!    that doubles: up to a minute by name, so that nobody can lock an operator out for long, and up to a quarter of an
 //!    hour by address. A success clears the name, an hour without failures clears both. An attempt counts as a failure
-//!    before its password is looked at, so that many at once are not many free guesses; a success is taken back.
+//!    before its password is looked at, so that many at once are not many free guesses; a success is taken back. An
+//!    IPv6 address counts with its whole /64, which is what one customer is given.
 //! 4. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
+
+use std::net::Ipv6Addr;
 
 use flint_auth::key::Digest;
 use serde_json::json;
@@ -294,8 +297,10 @@ fn throttle_subjects(name: &str, address: Option<&str>) -> Vec<(String, i64)> {
     subjects
 }
 
+/// Whoever has one IPv6 address has the 2^64 around it as well.
 fn by_address(address: &str) -> String {
-    format!("address:{address}")
+    let network = address.parse::<Ipv6Addr>().map(|v6| Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64));
+    network.map_or_else(|_| format!("address:{address}"), |network| format!("address:{network}/64"))
 }
 
 fn by_name(name: &str) -> String {
@@ -314,6 +319,19 @@ fn block_after(failures: i64, most: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv6_address_counts_with_its_neighbours() {
+        for (address, heading) in [
+            ("203.0.113.7", "address:203.0.113.7"),
+            ("2001:db8:1:2:3:4:5:6", "address:2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "address:2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "address:2001:db8:1:3::/64"),
+            ("::1", "address:::/64"),
+        ] {
+            assert_eq!(by_address(address), heading);
+        }
+    }
 
     #[test]
     fn waiting_doubles_up_to_its_limit() {

@@ -1,3 +1,5 @@
+use flint::http::server::Settings;
+
 use crate::visitor::Dashboard;
 
 #[tokio::test]
@@ -27,11 +29,33 @@ async fn every_answer_tells_the_browser_to_trust_nothing_else() {
 
 #[tokio::test]
 async fn transport_security_is_promised_over_tls_only() {
+    for (proxies, promised) in
+        [(vec!["127.0.0.1".parse().unwrap()], "max-age=31536000; includeSubDomains"), (vec![], "")]
+    {
+        let dashboard = Dashboard::with(Settings { proxies, ..Settings::default() }).await;
+        let mut visitor = dashboard.stranger();
+        visitor.headers = vec![("x-forwarded-proto", "https".into())];
+        assert_eq!(visitor.get("/sign-in").await.header("strict-transport-security"), promised);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_text_is_no_page() {
     let dashboard = Dashboard::start().await;
-    let mut visitor = dashboard.stranger();
-    visitor.headers = vec![("x-forwarded-proto", "https".into())];
-    let answer = visitor.get("/sign-in").await;
-    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000; includeSubDomains");
+    let mut visitor = dashboard.operator(0).await;
+    for path in ["/settings/api-keys/%FF", "/settings/api-keys/%00/edit", "/assets/%FF", "/settings/%00"] {
+        visitor.get(path).await.says(404, &["Not found"]);
+    }
+    for path in [
+        "/settings/api-keys?q=%00",
+        "/settings/api-keys?q=%FF",
+        "/settings/audit?actor=%00",
+        "/settings/nothing",
+    ] {
+        let answer = visitor.get(path).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {}", answer.text);
+        assert!(answer.header("content-type").starts_with("text/html"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use flint::clock;
 use flint::config::Database;
-use flint::http::server;
-use flint::store::rollup::Retention;
+use flint::http::server::{self, Settings};
 use flint::store::sessions::SignIn;
 use flint::store::{Actor, Store};
 use http_body_util::{BodyExt as _, Full};
@@ -49,18 +48,17 @@ pub(crate) fn actor() -> Actor {
 
 impl Dashboard {
     pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::Sqlite(directory.path().join("flint.db"));
         let store = Arc::new(Store::open(&database).await.unwrap());
         let (_, password) = store.create_operator(NAME, clock::now(), &actor()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(server::serve(
-            listener,
-            Arc::clone(&store),
-            Retention::default(),
-            std::future::pending(),
-        ));
+        tokio::spawn(server::serve(listener, Arc::clone(&store), settings, std::future::pending()));
         Self { store, password: password.reveal().into(), base, _directory: directory }
     }
 

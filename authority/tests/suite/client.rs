@@ -47,6 +47,11 @@ impl Client {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
+    /// What it sends as this header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, Bytes::new()).await
     }

@@ -15,7 +15,7 @@ use crate::harness::Backend;
 use crate::program::{Serving, command};
 
 /// The grades of what the doctor says of a URL: of `tls`, and of `reach`.
-async fn grades(database: &Database, url: &str, roots: &str) -> (String, String) {
+pub(crate) async fn grades(database: &Database, url: &str, roots: &str) -> (String, String) {
     let mut doctor = command(database);
     let output =
         doctor.args(["doctor", "--json", "--url", url]).env("SSL_CERT_FILE", roots).output().await.unwrap();

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use flint::clock;
 use flint::config::Database;
-use flint::http::server;
+use flint::http::server::{self, Settings};
 use flint::model::Key;
 use flint::model::draft::NewKey;
 use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
-use flint::store::rollup::Retention;
 use flint::store::{Actor, Store};
 use sqlx::Connection as _;
 use tokio::net::TcpListener;
@@ -82,15 +81,19 @@ impl Backend {
 
 impl Harness {
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::with(database, Settings::default()).await
+    }
+
+    pub(crate) async fn with(database: TestDatabase, settings: Settings) -> Self {
         let store = Arc::new(Store::open(&database.database).await.unwrap());
-        let (client, running) = serve(Arc::clone(&store)).await;
+        let (client, running) = serve(Arc::clone(&store), settings).await;
         Self { store, client, database, running }
     }
 
     /// Another server on the same database, as behind a load balancer.
     pub(crate) async fn second(&self) -> (Client, Arc<Store>) {
         let store = Arc::new(Store::open(&self.database.database).await.unwrap());
-        let (client, running) = serve(Arc::clone(&store)).await;
+        let (client, running) = serve(Arc::clone(&store), Settings::default()).await;
         // It runs until the test ends.
         std::mem::forget(running.stop);
         (client, store)
@@ -138,11 +141,11 @@ impl Harness {
     }
 }
 
-async fn serve(store: Arc<Store>) -> (Client, Running) {
+async fn serve(store: Arc<Store>, settings: Settings) -> (Client, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(server::serve(listener, store, Retention::default(), async {
+    let task = tokio::spawn(server::serve(listener, store, settings, async {
         let _ = stopped.await;
     }));
     (client, Running { stop, task })

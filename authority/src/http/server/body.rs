@@ -1,0 +1,91 @@
+//! The bodies of requests, which have to come on, and of answers, whose end is told.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body as AnyBody, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::limits::Limits;
+use super::progress::Exchange;
+
+/// Why a body ended that came too slowly.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the body came too slowly")]
+pub(crate) struct Stalled;
+
+/// The body of a request.
+pub(super) struct Timed {
+    body: Incoming,
+    /// Until when the next part must have come; begun with the first look.
+    sleep: Option<Pin<Box<Sleep>>>,
+    pause: Duration,
+    end: Instant,
+}
+
+/// The body of an answer. The exchange is over when it is dropped.
+pub(super) struct Told {
+    body: AnyBody,
+    _exchange: Exchange,
+}
+
+impl Timed {
+    pub(super) fn new(body: Incoming, limits: &Limits) -> Self {
+        Self { body, sleep: None, pause: limits.body_pause, end: Instant::now() + limits.body }
+    }
+}
+
+impl Body for Timed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.sleep = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let until = self.end.min(Instant::now() + self.pause);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        sleep.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Told {
+    pub(super) fn new(body: AnyBody, exchange: Exchange) -> Self {
+        exchange.answer();
+        Self { body, _exchange: exchange }
+    }
+}
+
+impl Body for Told {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

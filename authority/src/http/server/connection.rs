@@ -1,0 +1,121 @@
+//! One connection: from the handshake to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::body::{Timed, Told};
+use super::limits::Limits;
+use super::progress::{Overdue, Progress};
+use super::stream::Watched;
+use super::tls::Tls;
+use crate::http::client_address::{Origin, Proxy};
+
+/// How often an HTTP/2 connection is asked whether it still lives, and how long the answer may take.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// What every connection is served with.
+pub(super) struct Serving {
+    pub(super) router: TowerToHyperService<Router>,
+    pub(super) limits: Limits,
+    pub(super) proxies: Vec<Proxy>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl Serving {
+    /// Serves one connection until it ends, takes too long, or the server stops.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // Answers are written whole; waiting for more to send only makes them late.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return Arc::clone(&self).speak(stream, peer, false).await;
+        };
+        let mut stopping = self.stopping.clone();
+        let handshake = timeout(self.limits.head, tls.acceptor().accept(stream));
+        let secured = tokio::select! {
+            done = handshake => done,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        match secured {
+            Ok(Ok(secured)) => self.speak(secured, peer, true).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn speak(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: SocketAddr,
+        over_tls: bool,
+    ) {
+        let progress = Progress::new(self.limits);
+        let builder = builder();
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
+        let service =
+            service_fn(|request| Arc::clone(&self).answer(request, peer, over_tls, Arc::clone(&progress)));
+        let mut connection = pin!(builder.serve_connection(stream, service));
+        let mut stopping = self.stopping.clone();
+        let mut ending = false;
+        let outcome = loop {
+            tokio::select! {
+                outcome = connection.as_mut() => break outcome,
+                overdue = progress.overdue() => {
+                    tracing::debug!(%peer, ?overdue, "a connection is ended");
+                    if ending || overdue != Overdue::Idle {
+                        return;
+                    }
+                }
+                // An error means that the sender is gone, which is an end too.
+                _ = stopping.wait_for(|stop| *stop), if !ending => {}
+            }
+            ending = true;
+            progress.ends();
+            connection.as_mut().graceful_shutdown();
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%peer, error, "a connection failed");
+        }
+    }
+
+    /// One request, with what the rest of the program wants to know of where it comes from.
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        over_tls: bool,
+        progress: Arc<Progress>,
+    ) -> Result<Response<Body>, Infallible> {
+        let exchange = progress.begin(request.version() == Version::HTTP_2);
+        let origin = Origin::of(peer.ip(), over_tls, request.headers(), &self.proxies);
+        let mut request = request.map(|body| Body::new(Timed::new(body, &self.limits)));
+        request.extensions_mut().insert(origin);
+        let response = self.router.call(request).await?;
+        Ok(response.map(|body| Body::new(Told::new(body, exchange))))
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // The time for a head is kept by `Progress`.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    let (interval, patience) = PING;
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(interval)).keep_alive_timeout(patience);
+    builder
+}
