@@ -152,7 +152,7 @@ async fn http_2_in_the_clear_is_spoken() {
 }
 
 /// Paths and heads as only scanners and broken clients send them: what is asked with the token, and what is answered.
-const ODD: [(&str, &str, u16); 23] = [
+const ODD: [(&str, &str, u16); 21] = [
     ("GET /v1/keys/%FF", "", 404),
     ("GET /v1/keys/%00", "", 404),
     ("GET /v1/keys/a%00b/activity", "", 404),
@@ -167,8 +167,6 @@ const ODD: [(&str, &str, u16); 23] = [
     ("POST /v1/api-tokens/%00/revoke", "content-length: 0\r\n", 404),
     ("DELETE /v1/permissions/%FF", "", 404),
     ("DELETE /v1/permissions/%00", "", 404),
-    ("GET /v1/keys?q=%00", "", 400),
-    ("GET /v1/keys?cursor=%FF", "", 400),
     ("GET /v1/audit?subject=%00", "", 400),
     ("GET /v1/nothing", "", 404),
     ("PUT /v1/keys", "content-length: 0\r\n", 405),
