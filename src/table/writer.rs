@@ -8,7 +8,7 @@ use crate::entry::Entry;
 use crate::key::Digest;
 
 /// How many keys a shard has on average. Fewer make more values to manage, more make a longer copy on each request.
-const KEYS_PER_SHARD: u64 = 16;
+const KEYS_PER_SHARD: u64 = 8;
 
 /// A change to one key: its new entry, or none.
 pub type Change = (Digest, Option<Entry>);
