@@ -4,7 +4,7 @@
 //! 2. A change and its audit line are one transaction.
 //! 3. Change numbers come from one row that stays locked until the commit. So a number is seen only after every smaller
 //!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
-//! 4. A revocation is in the journal before it is committed.
+//! 4. A revocation is in the journal before it is committed, and a key's changed end right after.
 //! 5. A commit with changes wakes every held call: in this process at once, in others through `wake`.
 
 pub mod activity;
@@ -115,6 +115,7 @@ pub struct Write<'store> {
     store: &'store Store,
     changed: Option<i64>,
     revoked: Vec<journal::Entry>,
+    ends: Vec<journal::End>,
     _turn: Option<MutexGuard<'store, ()>>,
 }
 
@@ -196,7 +197,7 @@ impl Store {
             Database::Postgres(_) => (None, "BEGIN"),
         };
         let tx = self.pool.begin_with(begin).await?;
-        Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), _turn: turn })
+        Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), ends: Vec::new(), _turn: turn })
     }
 
     /// Tells the number of the latest change, again with every change.
@@ -283,6 +284,12 @@ impl Write<'_> {
         self.tx.commit().await?;
         if let Some(seq) = self.changed {
             self.store.announce(seq);
+        }
+        if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.ends.is_empty())
+            && let Err(error) = journal.append(&self.ends).await
+        {
+            // The change is made. What is lost is that a restored backup would know of it.
+            tracing::warn!(%error, "a changed end of a key is not in the journal");
         }
         Ok(())
     }

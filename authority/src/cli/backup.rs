@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Global, output};
 use crate::clock;
+use crate::store::journal::Journal;
 use crate::store::recovery::{Recovered, restore};
 
 /// Copy the database to a file while it is in use
@@ -34,15 +35,22 @@ impl Backup {
 
 impl Restore {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let journal = global.journal().or_else(|| global.database.path().map(Journal::beside));
+        let journal = journal.as_ref().map(Journal::path).filter(|path| path.exists());
+        let journal = journal.map(|path| path.display().to_string());
         let (recovered, kept) = match &self.file {
             Some(file) => restore(&global.database, file, global.journal(), clock::now()).await?,
             None => (global.open().await?.recover(true, clock::now()).await?, None),
         };
+        if journal.is_none() {
+            eprintln!("warning: there was no journal: keys that were revoked since the backup pass again");
+        }
         if global.json {
-            let value = json!({ "revoked_again": recovered.replayed, "previous_database": kept });
+            let value = json!({ "journal": journal, "revoked_again": recovered.replayed,
+                                "ended_again": recovered.ended, "previous_database": kept });
             return output::json(&value);
         }
-        output::print(&describe(&recovered))?;
+        output::print(&describe(&recovered, journal.as_deref()))?;
         if let Some(kept) = kept {
             output::print(&format!("The database that was there is kept as {}\n", kept.display()))?;
         }
@@ -50,11 +58,11 @@ impl Restore {
     }
 }
 
-fn describe(recovered: &Recovered) -> String {
+fn describe(recovered: &Recovered, journal: Option<&str>) -> String {
     let mut text =
         String::from("Restored. Every gateway takes the whole key table anew with its next call.\n");
-    if recovered.replayed.is_empty() {
-        text.push_str("The journal of revocations had nothing that the backup lacked.\n");
+    if let Some(journal) = journal.filter(|_| recovered.replayed.is_empty() && recovered.ended.is_empty()) {
+        text.push_str(&format!("The journal {journal} had nothing that the backup lacked.\n"));
     }
     for entry in &recovered.replayed {
         text.push_str(&format!(
@@ -62,6 +70,9 @@ fn describe(recovered: &Recovered) -> String {
             entry.id,
             clock::to_text(entry.revoked_at)
         ));
+    }
+    for end in &recovered.ended {
+        text.push_str(&format!("{} ends {} again\n", end.id, output::time(end.expires_at, "never")));
     }
     text
 }

@@ -13,6 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flint_auth::key::Digest;
 use serde_json::{Map, Value};
 
+use super::Key;
 use super::draft::{Draft, Mistake, NewKey};
 use crate::clock;
 
@@ -34,6 +35,8 @@ pub struct Line {
     pub digest: Digest,
     /// What the key shall be.
     pub draft: Draft,
+    /// Whether the line says when the key is due for rotation. Where it does not, that depends on the day of the import.
+    pub says_rotate_by: bool,
 }
 
 /// A line that cannot be used, and why.
@@ -66,6 +69,25 @@ const FIELDS: [&str; 9] = [
     "rotate_by",
 ];
 
+impl Line {
+    /// Whether this is the key that an import of the line has made, and it is still as the line says.
+    #[must_use]
+    pub fn has_become(&self, key: &Key) -> bool {
+        let made = Draft {
+            name: key.name.clone(),
+            environment: key.environment,
+            permissions: key.permissions.clone(),
+            owner: key.owner.clone(),
+            allowed_cidrs: key.allowed_cidrs.clone(),
+            not_before: key.not_before,
+            expires_at: key.expires_at,
+            rotate_by: key.rotate_by,
+        };
+        let rotate_by = if self.says_rotate_by { made.rotate_by } else { self.draft.rotate_by };
+        key.digest == self.digest && key.revoked_at.is_none() && Draft { rotate_by, ..made } == self.draft
+    }
+}
+
 impl BadLine {
     /// A line with one mistake.
     #[must_use]
@@ -87,14 +109,14 @@ pub fn parse(text: &str, format: Format, now: i64) -> Parsed {
     for (number, row) in rows {
         match row.and_then(|fields| read(fields, now)) {
             Err(mistakes) => parsed.bad.push(BadLine { line: number, mistakes }),
-            Ok((digest, draft)) => match seen.get(&digest) {
+            Ok((digest, draft, says_rotate_by)) => match seen.get(&digest) {
                 Some(first) => {
                     let message = format!("is the same as in line {first}");
                     parsed.bad.push(BadLine::new(number, "sha256", &message));
                 }
                 None => {
                     seen.insert(digest, number);
-                    parsed.good.push(Line { number, digest, draft });
+                    parsed.good.push(Line { number, digest, draft, says_rotate_by });
                 }
             },
         }
@@ -165,7 +187,7 @@ fn json_rows(text: &str) -> Vec<Row> {
         .collect()
 }
 
-fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft), Vec<Mistake>> {
+fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft, bool), Vec<Mistake>> {
     fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut mistakes = Vec::new();
     if fields.keys().any(|name| !FIELDS.contains(&name.as_str())) {
@@ -190,9 +212,10 @@ fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft), Vec
         expires_at: Some(fields.take("expires_at", TIME, time)),
         rotate_by: fields.take("rotate_by", TIME, time).map(Some),
     };
+    let says_rotate_by = new.rotate_by.is_some();
     let mut mistakes = fields.mistakes;
     match (new.check(now), digest) {
-        (Ok(draft), Some(digest)) if mistakes.is_empty() => Ok((digest, draft)),
+        (Ok(draft), Some(digest)) if mistakes.is_empty() => Ok((digest, draft, says_rotate_by)),
         (checked, _) => {
             mistakes.extend(checked.err().unwrap_or_default());
             Err(mistakes)

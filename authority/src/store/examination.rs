@@ -98,13 +98,14 @@ impl Store {
 
     fn examine_journal(&self) -> Finding {
         let Some(journal) = &self.journal else {
-            let advice = "say --journal <file> to flint serve and to every other command";
-            return Finding::warn("journal", "revocations are written down in the database only", advice);
+            let advice = "set FLINT_JOURNAL=<file> for flint serve and for every other command";
+            let finding = "there is none: a restored backup would let revoked keys pass again";
+            return Finding::warn("journal", finding, advice);
         };
         match journal.read() {
-            Ok(entries) => Finding::good(
+            Ok(known) => Finding::good(
                 "journal",
-                format!("{} holds {} revocations", journal.path().display(), entries.len()),
+                format!("{} holds {} revocations", journal.path().display(), known.revoked.len()),
             ),
             Err(error) => {
                 Finding::bad("journal", error.to_string(), "make the file readable and writable for flint")

@@ -1,20 +1,35 @@
 //! Bringing keys in by their digests.
+//!
+//! 1. A file is looked through before anything is written: each line breaks no rule, and its digest is new, or is that
+//!    of the very key that the line would make.
+//! 2. So the same file may come again. What came in before is left out, and the rest comes in.
+//! 3. A file is written in one transaction, or, where it may be large, in steps. Others that write get in between, and
+//!    what has stopped an import on its way is mended by rule 2.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use flint_auth::key::Digest;
 use serde_json::json;
+use sqlx::FromRow;
 
 use super::audit::Line as AuditRecord;
-use super::journal::{Entry, Journal};
+use super::journal::{Journal, Known};
+use super::key_row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError};
 use crate::clock;
+use crate::config::Database;
+use crate::model::Key;
 use crate::model::import::{BadLine, Format, Line, parse};
 use crate::model::lifecycle::Birth;
 use crate::secret;
 
 /// How many digests are looked up at a time.
 const CHUNK: usize = 500;
+/// How many keys [`Store::import_in_steps`] writes in one transaction.
+pub const STEP: usize = 1_000;
+/// How long it then leaves SQLite to others. Who waits for SQLite looks again at least every tenth of a second, so
+/// everybody who waits has a look in this time. PostgreSQL lets those who wait go first by itself.
+const PAUSE: Duration = Duration::from_millis(120);
 
 /// What a file would do.
 #[derive(Debug)]
@@ -27,8 +42,25 @@ pub struct Plan {
     pub skipped: usize,
 }
 
+/// Lines whose digests are here already.
+#[derive(Debug, Default)]
+pub struct Existing {
+    /// The numbers of those whose keys are as the line says: nothing is left to do.
+    pub same: HashSet<u64>,
+    /// Those of other keys. A digest that was revoked or removed is among them, also where only the journal still knows
+    /// of it: it never comes back.
+    pub other: Vec<BadLine>,
+}
+
+#[derive(FromRow)]
+struct Here {
+    #[sqlx(flatten)]
+    key: KeyRow,
+    removed_at: Option<i64>,
+}
+
 impl Store {
-    /// Reads a file and looks up what is here already: lines to leave out with `skip_existing`, else bad ones.
+    /// Reads a file and looks up what is here already. Lines of other keys are bad, or left out with `skip_existing`.
     ///
     /// # Errors
     /// Where the database or the journal fails.
@@ -40,46 +72,71 @@ impl Store {
         now: i64,
     ) -> Result<Plan, StoreError> {
         let mut parsed = parse(text, format, now);
-        let existing = self.find_existing(&parsed.good).await?;
-        let known: std::collections::HashSet<u64> = existing.iter().map(|bad| bad.line).collect();
-        parsed.good.retain(|line| !known.contains(&line.number));
-        let skipped = if skip_existing { known.len() } else { 0 };
-        if !skip_existing {
-            parsed.bad.extend(existing);
+        let Existing { mut same, other } = self.find_existing(&parsed.good).await?;
+        if skip_existing {
+            same.extend(other.iter().map(|bad| bad.line));
+        } else {
+            parsed.bad.extend(other);
         }
+        let bad: HashSet<u64> = parsed.bad.iter().map(|bad| bad.line).collect();
+        parsed.good.retain(|line| !same.contains(&line.number) && !bad.contains(&line.number));
         parsed.bad.sort_by_key(|line| line.line);
-        Ok(Plan { good: parsed.good, bad: parsed.bad, skipped })
+        Ok(Plan { good: parsed.good, bad: parsed.bad, skipped: same.len() })
     }
 
-    /// The lines whose digests are here already, as bad lines. A digest that was revoked or removed counts too, also
-    /// where only the journal still knows of it: it never comes back.
+    /// The lines whose digests are here already.
     ///
     /// # Errors
     /// Where the database or the journal fails.
-    pub async fn find_existing(&self, lines: &[Line]) -> Result<Vec<BadLine>, StoreError> {
-        let revoked = self.journalled().await?;
-        let mut found = Vec::new();
+    pub async fn find_existing(&self, lines: &[Line]) -> Result<Existing, StoreError> {
+        let known = self.journalled().await?;
+        let mut found = Existing::default();
         for chunk in lines.chunks(CHUNK) {
-            let places: Vec<String> = (1..=chunk.len()).map(|number| format!("${number}")).collect();
-            let sql = format!("SELECT digest, id FROM api_key WHERE digest IN ({})", places.join(", "));
-            let mut query = sqlx::query_as::<_, (Vec<u8>, String)>(sqlx::AssertSqlSafe(sql));
+            let here = self.keys_by_digest(chunk).await?;
             for line in chunk {
-                query = query.bind(line.digest.as_bytes().to_vec());
-            }
-            let here: HashMap<Vec<u8>, String> = query.fetch_all(&self.pool).await?.into_iter().collect();
-            for line in chunk {
-                let message = match (here.get(line.digest.as_bytes().as_slice()), revoked.get(&line.digest)) {
-                    (Some(id), _) => format!("is the digest of {id}, which exists or did"),
-                    (None, Some(entry)) => format!("is the digest of {}, which was revoked", entry.id),
-                    (None, None) => continue,
-                };
-                found.push(BadLine::new(line.number, "sha256", &message));
+                let message =
+                    match (here.get(line.digest.as_bytes().as_slice()), known.revoked.get(&line.digest)) {
+                        (Some(here), _) => {
+                            let (key, is_removed) = here;
+                            if !is_removed && line.has_become(key) {
+                                found.same.insert(line.number);
+                                continue;
+                            }
+                            let is_over = *is_removed || key.revoked_at.is_some();
+                            let how = if is_over {
+                                "existed and is over"
+                            } else {
+                                "exists and is not as this line says"
+                            };
+                            format!("is the digest of {}, which {how}", key.id)
+                        }
+                        (None, Some(entry)) => format!("is the digest of {}, which was revoked", entry.id),
+                        (None, None) => continue,
+                    };
+                found.other.push(BadLine::new(line.number, "sha256", &message));
             }
         }
         Ok(found)
     }
 
-    /// Makes keys of these lines, all or none, and tells their ids. `progress` hears how many are written.
+    /// The keys that have these lines' digests, and whether each was removed.
+    async fn keys_by_digest(&self, lines: &[Line]) -> Result<HashMap<Vec<u8>, (Key, bool)>, StoreError> {
+        let places: Vec<String> = (1..=lines.len()).map(|number| format!("${number}")).collect();
+        let sql = concat!("SELECT ", key_columns!(), ", removed_at FROM api_key WHERE digest IN (");
+        let sql = format!("{sql}{})", places.join(", "));
+        let mut query = sqlx::query_as::<_, Here>(sqlx::AssertSqlSafe(sql));
+        for line in lines {
+            query = query.bind(line.digest.as_bytes().to_vec());
+        }
+        let rows = query.fetch_all(&self.pool).await?.into_iter();
+        rows.map(|row| {
+            let key = row.key.into_key()?;
+            Ok((key.digest.as_bytes().to_vec(), (key, row.removed_at.is_some())))
+        })
+        .collect()
+    }
+
+    /// Makes keys of these lines in one transaction, all or none, and tells their ids.
     ///
     /// # Errors
     /// Where a digest is here already or was revoked; nothing is imported then.
@@ -88,12 +145,43 @@ impl Store {
         lines: &[Line],
         now: i64,
         actor: &Actor,
+    ) -> Result<Vec<String>, StoreError> {
+        self.refuse_revoked(lines).await?;
+        self.write_lines(lines, now, actor).await
+    }
+
+    /// Makes keys of these lines in transactions of [`STEP`] each, between which others write, and tells their ids.
+    /// `progress` hears after each how many are in; they stay if a later one fails.
+    ///
+    /// # Errors
+    /// As [`Store::import_keys`].
+    pub async fn import_in_steps(
+        &self,
+        lines: &[Line],
+        actor: &Actor,
         mut progress: impl FnMut(usize) + Send,
     ) -> Result<Vec<String>, StoreError> {
-        let revoked = self.journalled().await?;
-        if lines.iter().any(|line| revoked.contains_key(&line.digest)) {
-            return Err(StoreError::Exists("one of the keys was revoked; nothing was imported"));
+        self.refuse_revoked(lines).await?;
+        let mut ids = Vec::with_capacity(lines.len());
+        for step in lines.chunks(STEP) {
+            if !ids.is_empty() && matches!(self.database, Database::Sqlite(_)) {
+                tokio::time::sleep(PAUSE).await;
+            }
+            ids.extend(self.write_lines(step, clock::now(), actor).await?);
+            progress(ids.len());
         }
+        Ok(ids)
+    }
+
+    async fn refuse_revoked(&self, lines: &[Line]) -> Result<(), StoreError> {
+        let known = self.journalled().await?;
+        if lines.iter().any(|line| known.revoked.contains_key(&line.digest)) {
+            return Err(StoreError::Exists("one of the keys was revoked"));
+        }
+        Ok(())
+    }
+
+    async fn write_lines(&self, lines: &[Line], now: i64, actor: &Actor) -> Result<Vec<String>, StoreError> {
         let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let mut write = self.write().await?;
         let first = write.next_changes(count).await?;
@@ -108,7 +196,7 @@ impl Store {
             };
             let key = birth.of(line.draft.clone());
             if !write.insert_key(&key, seq).await? {
-                return Err(StoreError::Exists("one of the keys exists, or did; nothing was imported"));
+                return Err(StoreError::Exists("one of the keys exists, or did"));
             }
             let after = json!({ "name": key.name, "environment": key.environment.as_str(),
                                 "permissions": key.permissions, "owner": key.owner });
@@ -121,16 +209,15 @@ impl Store {
             };
             write.record(now, actor, record).await?;
             ids.push(key.id);
-            progress(ids.len());
         }
         write.commit().await?;
         Ok(ids)
     }
 
     /// What the journal says, if there is one.
-    async fn journalled(&self) -> Result<HashMap<Digest, Entry>, StoreError> {
+    async fn journalled(&self) -> Result<Known, StoreError> {
         let Some(journal) = self.journal.clone() else {
-            return Ok(HashMap::new());
+            return Ok(Known::default());
         };
         let reading = tokio::task::spawn_blocking(move || Journal::read(&journal));
         reading.await.unwrap_or(Err(StoreError::Corrupt("the journal of revocations")))

@@ -3,6 +3,12 @@
 //! A backup is older than what happened since. Restoring one must not bring a revoked key back, so every revocation is
 //! also written here, and on the disk before it is committed: a line of a revocation that then failed costs nothing,
 //! a revocation without its line would. The file is not part of a backup; it stays where it is when one is restored.
+//!
+//! A key's end that was changed is written down too, so that a rotation's overlap is as short after a restore as it was
+//! before. That comes after the commit: a line of a change that then failed would end a key that nobody replaced.
+//!
+//! Each line is a JSON object; a line that cannot be understood is left out. So journals of programs that knew
+//! revocations only are read, and such programs read this one.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -35,6 +41,36 @@ pub struct Entry {
     pub reason: Option<String>,
 }
 
+/// What a key's end was changed to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct End {
+    /// The digest of the key, in hexadecimal.
+    pub sha256: String,
+    /// The key's public id.
+    pub id: String,
+    /// The version of the key that has this end.
+    pub version: i64,
+    /// The end, if it has one, in Unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Known {
+    /// Every revocation by digest, the earliest of each.
+    pub revoked: HashMap<Digest, Entry>,
+    /// The last change of each key's end.
+    pub ends: HashMap<Digest, End>,
+}
+
+/// A line. The first that fits is meant.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Revocation(Entry),
+    End(End),
+}
+
 impl Journal {
     /// The journal in this file, which need not exist yet.
     #[must_use]
@@ -60,10 +96,12 @@ impl Journal {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub async fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
+    pub async fn append<Line: Serialize>(&self, entries: &[Line]) -> Result<(), StoreError> {
         let mut text = String::new();
         for entry in entries {
-            text.push_str(&serde_json::to_string(entry).map_err(|_| StoreError::Corrupt("a revocation"))?);
+            text.push_str(
+                &serde_json::to_string(entry).map_err(|_| StoreError::Corrupt("a line of the journal"))?,
+            );
             text.push('\n');
         }
         let path = self.path.clone();
@@ -73,32 +111,46 @@ impl Journal {
         written.map_err(|error| self.failed(error))
     }
 
-    /// Every revocation by digest, the earliest of each. A torn last line, of a machine that stopped, is left out.
+    /// Reads it. A torn last line, of a machine that stopped, is left out.
     ///
     /// # Errors
     /// Where the file is there and cannot be read.
-    pub fn read(&self) -> Result<HashMap<Digest, Entry>, StoreError> {
+    pub fn read(&self) -> Result<Known, StoreError> {
+        let mut known = Known::default();
         let file = match std::fs::File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(known),
             opened => opened.map_err(|error| self.failed(error))?,
         };
-        let mut entries = HashMap::<Digest, Entry>::new();
         // By bytes: a line may be torn within a letter.
         for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(|error| self.failed(error))?;
-            let Ok(entry) = serde_json::from_slice::<Entry>(&line) else {
-                continue;
-            };
-            if let Some(digest) = Digest::parse_hex(&entry.sha256) {
-                let first = entries.entry(digest).or_insert_with(|| entry.clone());
-                first.revoked_at = first.revoked_at.min(entry.revoked_at);
+            match serde_json::from_slice(&line) {
+                Ok(Line::Revocation(entry)) => known.add_revocation(entry),
+                Ok(Line::End(end)) => known.add_end(end),
+                Err(_) => {}
             }
         }
-        Ok(entries)
+        Ok(known)
     }
 
     fn failed(&self, error: std::io::Error) -> StoreError {
         StoreError::File(self.path.display().to_string(), error)
+    }
+}
+
+impl Known {
+    fn add_revocation(&mut self, entry: Entry) {
+        if let Some(digest) = Digest::parse_hex(&entry.sha256) {
+            let revoked_at = entry.revoked_at;
+            let first = self.revoked.entry(digest).or_insert(entry);
+            first.revoked_at = first.revoked_at.min(revoked_at);
+        }
+    }
+
+    fn add_end(&mut self, end: End) {
+        if let Some(digest) = Digest::parse_hex(&end.sha256) {
+            self.ends.insert(digest, end);
+        }
     }
 }
 
@@ -145,6 +197,15 @@ impl Entry {
     }
 }
 
+impl End {
+    /// The line of a key whose end was changed.
+    #[must_use]
+    pub fn of(key: &Key) -> Self {
+        let (id, version) = (key.id.clone(), key.version);
+        Self { sha256: key.digest.to_hex(), id, version, expires_at: key.expires_at }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +214,7 @@ mod tests {
     async fn lines_are_added_and_the_earliest_revocation_counts() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::beside(&directory.path().join("flint.db"));
-        assert!(journal.read().unwrap().is_empty());
+        assert_eq!(journal.read().unwrap(), Known::default());
         let entry = |name: &str, revoked_at| Entry {
             sha256: Digest::of(name.as_bytes()).to_hex(),
             id: name.into(),
@@ -165,10 +226,28 @@ mod tests {
         // Torn within a letter of two bytes.
         let torn = b"{\"sha256\": \"\xc3";
         OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn).unwrap();
-        let read = journal.read().unwrap();
+        let read = journal.read().unwrap().revoked;
         assert_eq!((read.len(), read[&Digest::of(b"a")].revoked_at), (2, 5));
         journal.append(&[entry("c", 9)]).await.unwrap();
-        let read = journal.read().unwrap();
+        let read = journal.read().unwrap().revoked;
         assert_eq!((read.len(), read[&Digest::of(b"c")].revoked_at), (3, 9), "glued to the torn line");
+    }
+
+    #[tokio::test]
+    async fn the_last_end_of_a_key_counts_and_older_journals_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::beside(&directory.path().join("flint.db"));
+        let (digest, old) = (Digest::of(b"a"), Digest::of(b"old"));
+        let line = format!("{{\"sha256\":\"{}\",\"id\":\"old\",\"revoked_at\":5}}\n", old.to_hex());
+        std::fs::write(journal.path(), line).unwrap();
+        let end = |version, expires_at| End { sha256: digest.to_hex(), id: "a".into(), version, expires_at };
+        journal.append(&[end(2, Some(100))]).await.unwrap();
+        journal.append(&[end(3, None)]).await.unwrap();
+        let known = journal.read().unwrap();
+        assert_eq!((known.revoked.len(), known.revoked[&old].revoked_at), (1, 5));
+        assert_eq!((known.ends.len(), &known.ends[&digest]), (1, &end(3, None)));
+        // A program that knows revocations only leaves such a line out.
+        let line = serde_json::to_string(&end(2, Some(100))).unwrap();
+        assert!(serde_json::from_str::<Entry>(&line).is_err());
     }
 }

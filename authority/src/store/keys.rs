@@ -3,7 +3,7 @@
 use flint_auth::key::Digest;
 use sqlx::AnyConnection;
 
-use super::journal::Entry;
+use super::journal::{End, Entry};
 use super::key_row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
@@ -207,6 +207,9 @@ impl Write<'_> {
         }
         if before.revoked_at != after.revoked_at {
             self.revoked.extend(Entry::of(after));
+        }
+        if before.expires_at != after.expires_at {
+            self.ends.push(End::of(after));
         }
         self.record_key(now, actor, action, Some(before), Some(after)).await
     }

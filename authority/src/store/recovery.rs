@@ -3,14 +3,15 @@
 //! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and every gateway takes the
 //!    whole table anew: change numbers of the lost time are given again to other changes.
 //! 2. Whatever the journal says was revoked is revoked.
-//! 3. A revocation that the journal lacks is added to it.
+//! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.
+//! 4. A revocation that the journal lacks is added to it.
 
 use std::path::Path;
 
 use flint_auth::key::Digest;
 use sqlx::FromRow;
 
-use super::journal::{Entry, Journal};
+use super::journal::{End, Entry, Journal, Known};
 use super::{Actor, Store, StoreError, create_private, new_epoch};
 use crate::config::Database;
 use crate::model::Key;
@@ -20,6 +21,8 @@ use crate::model::Key;
 pub struct Recovered {
     /// Keys that the database took for good and the journal knew to be revoked.
     pub replayed: Vec<Entry>,
+    /// Keys that end earlier than the database had it.
+    pub ended: Vec<End>,
     /// How many revocations the journal lacked.
     pub journalled: usize,
     /// Whether the database has a new epoch.
@@ -61,20 +64,31 @@ impl Store {
         let mut recovered = Recovered::default();
         let known = match &self.journal {
             Some(journal) => journal.read()?,
-            None => std::collections::HashMap::new(),
+            None => {
+                tracing::warn!(
+                    "there is no journal (--journal): after a restore of the database revoked keys would pass again"
+                );
+                Known::default()
+            }
         };
-        for (digest, entry) in &known {
+        for (digest, entry) in &known.revoked {
             if self.replay(digest, entry, now).await? {
                 recovered.replayed.push(entry.clone());
             }
         }
+        for (digest, end) in &known.ends {
+            if self.bring_forward(digest, end, now).await? {
+                recovered.ended.push(end.clone());
+            }
+        }
         recovered.replayed.sort_by(|one, other| one.id.cmp(&other.id));
+        recovered.ended.sort_by(|one, other| one.id.cmp(&other.id));
         if let Some(journal) = &self.journal {
             let missing = self.revoked_keys().await?;
             let missing: Vec<Entry> = missing
                 .into_iter()
                 .filter(|entry| {
-                    Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.contains_key(&digest))
+                    Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.revoked.contains_key(&digest))
                 })
                 .collect();
             if !missing.is_empty() {
@@ -82,7 +96,7 @@ impl Store {
             }
             recovered.journalled = missing.len();
         }
-        if restored || !recovered.replayed.is_empty() {
+        if restored || !recovered.replayed.is_empty() || !recovered.ended.is_empty() {
             self.begin_epoch().await?;
             recovered.new_epoch = true;
         }
@@ -108,6 +122,29 @@ impl Store {
         };
         let after = Key { revoked_at: Some(entry.revoked_at), ..after };
         write.replace_key(&before, &after, "key.revoke_from_journal", now, &Actor::system()).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// Gives a key the earlier end that the journal has, where the database is older than that. Tells whether it did.
+    async fn bring_forward(&self, digest: &Digest, end: &End, now: i64) -> Result<bool, StoreError> {
+        let is_behind = |key: &Key| {
+            let is_later = key.expires_at.unwrap_or(i64::MAX) > end.expires_at.unwrap_or(i64::MAX);
+            key.revoked_at.is_none() && key.version < end.version && is_later
+        };
+        let id = match self.key_by_digest(digest).await {
+            Ok(key) if is_behind(&key) => key.id,
+            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut write = self.write().await?;
+        let before = write.find_to_change(&id).await?;
+        if !is_behind(&before) {
+            return Ok(false);
+        }
+        let (version, expires_at) = (before.version + 1, end.expires_at);
+        let after = Key { version, expires_at, updated_at: now, ..before.clone() };
+        write.replace_key(&before, &after, "key.end_from_journal", now, &Actor::system()).await?;
         write.commit().await?;
         Ok(true)
     }

@@ -1,12 +1,14 @@
 use std::time::{Duration, Instant};
 
+use flint::clock;
+use flint::model::import::{Format, parse};
 use flint::store::Store;
+use flint::store::importing::STEP;
 use flint_auth::key::Digest;
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 
-use crate::harness::{Backend, on_both};
-use crate::program::{Serving, flint, flint_json, flint_with_input, stderr, stdout};
+use crate::harness::{Backend, actor, new_key, on_both};
+use crate::program::{Serving, connect, flint, flint_json, flint_with_input, stderr, stdout};
 
 on_both! {
     async fn the_life_of_a_key(backend) {
@@ -93,6 +95,37 @@ on_both! {
         assert!(page["keys"][0]["revoked_at"].is_i64());
         let late = answered.saturating_duration_since(done);
         assert!(late < Duration::from_secs(1), "{late:?}");
+    }
+
+    async fn others_write_while_a_large_file_is_imported(backend) {
+        let test = backend.database().await;
+        let (importing, other) = (Store::open(&test.database).await.unwrap(), Store::open(&test.database).await.unwrap());
+        let text: String = (0..2 * STEP + 1)
+            .map(|n| format!("{{\"sha256\":\"{}\",\"name\":\"k\",\"environment\":\"live\"}}\n", Digest::of(&n.to_be_bytes()).to_hex()))
+            .collect();
+        let lines = parse(&text, Format::JsonLines, clock::now()).good;
+        // The import does not go on until the other has made its key: it would wait for ever if it held the lock.
+        let (begun, mut steps) = tokio::sync::mpsc::unbounded_channel();
+        let (made, is_made) = std::sync::mpsc::channel();
+        let import = tokio::spawn(async move {
+            let heard = move |done: usize| {
+                begun.send(done).unwrap();
+                tokio::task::block_in_place(|| is_made.recv().unwrap());
+            };
+            importing.import_in_steps(&lines, &actor(), heard).await
+        });
+        let mut heard = Vec::new();
+        while let Some(done) = steps.recv().await {
+            heard.push(done);
+            other.create_key(new_key("between"), clock::now(), &actor()).await.unwrap();
+            made.send(()).unwrap();
+        }
+        assert_eq!(import.await.unwrap().unwrap().len(), 2 * STEP + 1);
+        assert_eq!(heard, [STEP, 2 * STEP, 2 * STEP + 1]);
+        let sql = "SELECT change_seq FROM api_key WHERE name = 'between' ORDER BY change_seq";
+        let order: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&mut connect(&test.database).await).await.unwrap();
+        let step = STEP as i64;
+        assert_eq!(order, [step + 1, 2 * step + 2, 2 * step + 4]);
     }
 
     async fn gateways_are_listed_with_what_they_have_applied(backend) {
@@ -205,31 +238,50 @@ async fn an_import_names_every_bad_line() {
     assert!(import(&good, &["--dry-run"]).await.status.success());
     assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
     assert_eq!(stdout(&import(&good, &[]).await), "1200 keys imported, 0 were here already\n");
-    assert_eq!(import(&good, &[]).await.status.code(), Some(2));
+    // The same file may come again; a key that is here and is another may not.
+    assert_eq!(stdout(&import(&good, &[]).await), "0 keys imported, 1200 were here already\n");
+    let other = good.replace("key 7,", "another,");
+    let refused = import(&other, &[]).await;
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("line 9: sha256 is the digest of key_"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is not as this line says\n1 lines cannot be used"));
     assert_eq!(
-        stdout(&import(&good, &["--skip-existing"]).await),
+        stdout(&import(&other, &["--skip-existing"]).await),
         "0 keys imported, 1200 were here already\n"
     );
 }
 
 #[tokio::test]
-async fn an_import_that_fails_on_its_way_leaves_nothing() {
+async fn an_import_that_was_stopped_on_its_way_is_completed_by_the_same_command() {
     let test = Backend::Sqlite.database().await;
     let store = Store::open(&test.database).await.unwrap();
     store.close().await;
-    let url = crate::program::url(&test.database).replace("sqlite:", "sqlite://");
-    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
-    let stop = "CREATE TRIGGER stop BEFORE INSERT ON api_key WHEN NEW.name = 'key 1100' \
+    let mut connection = connect(&test.database).await;
+    let stop = "CREATE TRIGGER stop BEFORE INSERT ON api_key WHEN NEW.name = 'key 2100' \
                 BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
     sqlx::query(stop).execute(&mut connection).await.unwrap();
     let mut lines = String::from("sha256,name,environment\n");
-    for number in 0..1_200 {
+    for number in 0..2_200 {
         let digest = Digest::of(format!("{number}").as_bytes()).to_hex();
         lines.push_str(&format!("{digest},key {number},live\n"));
     }
-    let failed = flint_with_input(&test.database, &["keys", "import", "-", "--format", "csv"], &lines).await;
+    let arguments = ["keys", "import", "-", "--format", "csv"];
+    let failed = flint_with_input(&test.database, &arguments, &lines).await;
     assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
-    assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
+    let told = "2000 of 2200 keys are imported; run the same command again for the rest: ";
+    assert!(
+        stderr(&failed).contains(told) && stderr(&failed).contains("the disk is full"),
+        "{}",
+        stderr(&failed)
+    );
+    let count = async |connection: &mut sqlx::AnyConnection| {
+        sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM api_key").fetch_one(connection).await.unwrap()
+    };
+    assert_eq!(count(&mut connection).await, 2_000, "a step is all or nothing");
+    sqlx::query("DROP TRIGGER stop").execute(&mut connection).await.unwrap();
+    let done = flint_with_input(&test.database, &arguments, &lines).await;
+    assert_eq!(stdout(&done), "200 keys imported, 2000 were here already\n");
+    assert_eq!(count(&mut connection).await, 2_200);
 }
 
 #[tokio::test]

@@ -169,9 +169,10 @@ on_both! {
             number: 1,
             digest: made.key.digest,
             draft: new_key("again").check(clock::now()).unwrap(),
+            says_rotate_by: false,
         };
-        assert_eq!(harness.store.find_existing(std::slice::from_ref(&line)).await.unwrap().len(), 1);
-        assert!(harness.store.import_keys(&[line], clock::now(), &actor(), |_| ()).await.is_err());
+        assert_eq!(harness.store.find_existing(std::slice::from_ref(&line)).await.unwrap().other.len(), 1);
+        assert!(harness.store.import_keys(&[line], clock::now(), &actor()).await.is_err());
     }
 
     async fn an_unknown_cursor_resets(backend) {

@@ -24,6 +24,12 @@ pub(crate) fn url(database: &Database) -> String {
     }
 }
 
+/// A connection of its own to a database.
+pub(crate) async fn connect(database: &Database) -> sqlx::AnyConnection {
+    use sqlx::Connection as _;
+    sqlx::AnyConnection::connect(&url(database).replace("sqlite:", "sqlite://")).await.unwrap()
+}
+
 pub(crate) fn command(database: &Database) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flint"));
     command.env("FLINT_DATABASE", url(database)).env_remove("FLINT_LISTEN").kill_on_drop(true);

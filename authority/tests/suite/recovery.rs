@@ -2,16 +2,17 @@ use std::sync::Arc;
 
 use flint::clock;
 use flint::config::Database;
+use flint::model::draft::Amendment;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
 use flint::store::examination::Grade;
-use flint::store::journal::Journal;
+use flint::store::journal::{Journal, Known};
 use flint::store::usage::Sender;
 use flint_auth::protocol::UsageReport;
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, actor, new_key, on_both};
-use crate::program::{Serving, flint, flint_json, stderr};
+use crate::program::{Serving, connect, flint, flint_json, stderr, stdout};
 
 async fn create(database: &Database, name: &str) -> String {
     let made = flint_json(database, &["keys", "create", "--name", name, "--environment", "live"]).await;
@@ -85,7 +86,7 @@ on_both! {
         store.revoke_key(&one.key.id, Some("leaked".into()), now, &actor()).await.unwrap();
         store.rotate_key(&two.key.id, 0, now, &actor()).await.unwrap();
         store.revoke_leaked(three.secret.reveal(), None, now).await.unwrap();
-        let entries = journal().read().unwrap();
+        let entries = journal().read().unwrap().revoked;
         assert_eq!(entries.len(), 3);
         assert_eq!(entries[&one.key.digest].reason.as_deref(), Some("leaked"));
 
@@ -93,7 +94,7 @@ on_both! {
         std::fs::remove_file(journal().path()).unwrap();
         let recovered = store.recover(false, now).await.unwrap();
         assert_eq!((recovered.journalled, recovered.replayed.len(), recovered.new_epoch), (3, 0, false));
-        assert_eq!(journal().read().unwrap().len(), 3);
+        assert_eq!(journal().read().unwrap().revoked.len(), 3);
         let restored = store.recover(true, now).await.unwrap();
         assert_eq!((restored.journalled, restored.new_epoch), (0, true));
     }
@@ -111,11 +112,79 @@ on_both! {
         restored.recover(true, now).await.unwrap();
         let line = format!("sha256,name,environment\n{},CI,live\n", made.key.digest.to_hex());
         let parsed = parse(&line, Format::Csv, now);
-        let found = restored.find_existing(&parsed.good).await.unwrap();
+        let found = restored.find_existing(&parsed.good).await.unwrap().other;
         assert_eq!(found.len(), 1);
         assert!(found[0].mistakes[0].message.contains("revoked"), "{found:?}");
-        restored.import_keys(&parsed.good, now, &actor(), |_| ()).await.unwrap_err();
+        restored.import_keys(&parsed.good, now, &actor()).await.unwrap_err();
         assert!(restored.key_by_digest(&made.key.digest).await.is_err());
+    }
+
+    async fn an_end_that_was_brought_forward_holds_after_a_restore(backend) {
+        let test = backend.database().await;
+        let journal = || Some(Journal::at(test.directory.path().join("revocations")));
+        let store = Store::open_with(&test.database, journal()).await.unwrap();
+        let now = clock::now();
+        let [rotated, shortened, prolonged, untouched] = ["a", "b", "c", "d"].map(new_key);
+        let make = async |new| store.create_key(new, now, &actor()).await.unwrap().key;
+        let (rotated, shortened) = (make(rotated).await, make(shortened).await);
+        let (prolonged, untouched) = (make(prolonged).await, make(untouched).await);
+        let mut behind = connect(&test.database).await;
+        let amend = async |id: &str, expires_at| {
+            let change = Amendment { expires_at: Some(expires_at), ..Amendment::default() };
+            store.amend_key(id, change, now, &actor()).await.unwrap()
+        };
+        store.rotate_key(&rotated.id, 3_600, now, &actor()).await.unwrap();
+        amend(&shortened.id, Some(now + 60)).await;
+        amend(&prolonged.id, Some(now + 60)).await;
+        amend(&prolonged.id, None).await;
+        // In step, nothing is set right, however often it is looked at.
+        for _ in 0..2 {
+            let recovered = store.recover(false, now).await.unwrap();
+            assert_eq!((recovered.ended, recovered.new_epoch), (vec![], false));
+        }
+        // What the rows were before, as a backup has them.
+        let sql = "UPDATE api_key SET version = 1, expires_at = $1, replaced_by = NULL WHERE replaces IS NULL";
+        sqlx::query(sql).bind(rotated.expires_at).execute(&mut behind).await.unwrap();
+        let recovered = store.recover(false, now).await.unwrap();
+        assert!(recovered.new_epoch, "the database is older than the journal");
+        let ended: Vec<_> = recovered.ended.iter().map(|end| end.id.as_str()).collect();
+        assert_eq!(ended, [rotated.id.as_str(), shortened.id.as_str()]);
+        let end = async |id: &str| store.key(id).await.unwrap().expires_at;
+        assert_eq!(end(&rotated.id).await, Some(now + 3_600));
+        assert_eq!(end(&shortened.id).await, Some(now + 60));
+        assert_eq!(end(&prolonged.id).await, prolonged.expires_at, "a later end is lost with the rest");
+        assert_eq!(end(&untouched.id).await, untouched.expires_at);
+        // What is changed after the restore counts, though the key had more versions before.
+        amend(&shortened.id, Some(now + 7_200)).await;
+        assert_eq!(store.recover(false, now).await.unwrap().ended, vec![]);
+        assert_eq!(end(&shortened.id).await, Some(now + 7_200));
+    }
+
+    async fn a_change_that_fails_leaves_no_end_in_the_journal(backend) {
+        let test = backend.database().await;
+        let journal = Journal::at(test.directory.path().join("revocations"));
+        let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
+        let made = store.create_key(new_key("CI"), clock::now(), &actor()).await.unwrap();
+        let change = Amendment { expires_at: Some(None), version: Some(9), ..Amendment::default() };
+        store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap_err();
+        let change = Amendment { name: Some("other".into()), ..Amendment::default() };
+        store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap();
+        assert_eq!(journal.read().unwrap(), Known::default());
+        store.rotate_key(&made.key.id, 60, clock::now(), &actor()).await.unwrap();
+        assert_eq!(journal.read().unwrap().ends.len(), 1);
+    }
+
+    async fn a_restore_without_a_journal_says_what_that_means(backend) {
+        let test = backend.database().await;
+        let journal = test.directory.path().join("journal").display().to_string();
+        let restore = async || flint(&test.database, &["restore", "--journal", &journal]).await;
+        let none = restore().await;
+        assert!(none.status.success() && stderr(&none).contains("keys that were revoked since the backup pass"));
+        let id = create(&test.database, "CI").await;
+        flint_json(&test.database, &["keys", "revoke", &id, "--journal", &journal]).await;
+        let one = restore().await;
+        assert!(one.status.success() && stderr(&one).is_empty(), "{}", stderr(&one));
+        assert!(stdout(&one).contains(&format!("The journal {journal} had nothing that the backup lacked")));
     }
 
     async fn a_revocation_that_cannot_be_journalled_is_not_made(backend) {
@@ -160,6 +229,9 @@ on_both! {
         let findings = ask().await;
         assert_eq!((grade(&findings, "database"), grade(&findings, "gateways")), ("ok".into(), "warn".into()));
         assert_eq!((grade(&findings, "operators"), grade(&findings, "rotation")), ("warn".into(), "ok".into()));
+        // A file has its journal beside it; a server has none unless somebody says where.
+        let journal = if test.database.path().is_some() { "ok" } else { "warn" };
+        assert_eq!(grade(&findings, "journal"), journal);
         let made = flint_json(&test.database, &["keys", "create", "--name", "CI", "--environment", "live", "--rotate", "1s"]);
         let id = made.await["id"].as_str().unwrap().to_owned();
         flint_json(&test.database, &["operators", "create", "ada"]).await;

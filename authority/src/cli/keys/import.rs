@@ -10,10 +10,12 @@ use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::model::import::{BadLine, Format};
 use crate::store::Actor;
+use crate::store::importing::STEP;
 
-/// After how many keys the bar is drawn again.
-const STEP: usize = 500;
-
+/// Bring in keys of elsewhere by their digests
+///
+/// The whole file is looked through first; if any line is bad, nothing is imported. If the import is stopped on its way,
+/// run the same command again: what is in already is left out.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Import {
     /// A file with a line per key: CSV or JSON lines; - is standard input
@@ -24,7 +26,7 @@ pub(in crate::cli) struct Import {
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
-    /// Leave out lines whose digest is here already, instead of refusing the file
+    /// Leave out lines whose digest is that of another key, instead of refusing the file
     #[arg(long)]
     skip_existing: bool,
 }
@@ -41,8 +43,15 @@ impl Import {
         let ids = if self.dry_run || count == 0 {
             Vec::new()
         } else {
-            let progress = Progress::new(count);
-            store.import_keys(&plan.good, now, &actor, |done| progress.show(done)).await?
+            let (progress, mut done) = (Progress::new(count), 0);
+            let heard = |so_far| {
+                done = so_far;
+                progress.show(done);
+            };
+            let written = store.import_in_steps(&plan.good, &actor, heard).await;
+            written.with_context(|| {
+                format!("{done} of {count} keys are imported; run the same command again for the rest")
+            })?
         };
         if global.json {
             let value = json!({ "dry_run": self.dry_run, "imported": count, "skipped": skipped, "ids": ids });
@@ -103,7 +112,7 @@ impl Progress {
     }
 
     fn show(&self, done: usize) {
-        if self.is_seen && (done.is_multiple_of(STEP) || done == self.total) {
+        if self.is_seen {
             let filled = done * 40 / self.total.max(1);
             let end = if done == self.total { "\n" } else { "" };
             eprint!("\r[{:<40}] {done} of {}{end}", "#".repeat(filled), self.total);

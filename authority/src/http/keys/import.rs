@@ -26,7 +26,7 @@ pub(in crate::http) struct ImportQuery {
     /// Only say what would happen.
     #[serde(default)]
     dry_run: bool,
-    /// Leave out lines whose digest is here already, instead of refusing the file.
+    /// Leave out lines whose digest is that of another key, instead of refusing the file.
     #[serde(default)]
     skip_existing: bool,
 }
@@ -46,7 +46,7 @@ pub(in crate::http) struct Imported {
 
 /// Import keys by their digests, all or none.
 ///
-/// The body is `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
+/// A line whose key is here already, just as the line says, is left out: the same file may be sent again. The body is `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
 #[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "What was imported, or would be", body = Imported)))]
@@ -77,7 +77,7 @@ pub(in crate::http) async fn import(
     let ids = if query.dry_run || count == 0 {
         Vec::new()
     } else {
-        app.store.import_keys(&plan.good, now, &caller.actor, |_| ()).await?
+        app.store.import_keys(&plan.good, now, &caller.actor).await?
     };
     let answer = Imported { dry_run: query.dry_run, imported: count, skipped: plan.skipped, ids };
     Ok((StatusCode::OK, Json(answer)).into_response())

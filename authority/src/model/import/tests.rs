@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::DAY;
+use crate::model::lifecycle::Birth;
 
 const NOW: i64 = 1_790_000_000;
 /// The SHA-256 of `abc` (FIPS 180-4).
@@ -85,4 +87,27 @@ fn no_message_repeats_what_was_sent() {
     let parsed = parse(text, Format::Csv, NOW);
     assert_eq!(parsed.bad.len(), 1);
     assert!(!format!("{:?}", parsed.bad).contains("abc123"));
+}
+
+#[test]
+fn a_line_knows_its_key_again() {
+    let read = |more: &str, now| {
+        let (name, value) = more.split_once('=').unwrap_or(("owner", ""));
+        let text = format!("sha256,name,environment,{name}\n{HEX},CI,live,{value}\n");
+        parse(&text, Format::Csv, now).good.remove(0)
+    };
+    let make = |line: &Line, now| {
+        let birth = Birth { id: "key_1".into(), digest: line.digest, hint: None, now, by: "cli:test".into() };
+        birth.of(line.draft.clone())
+    };
+    // Another day, whether the line says when the key is due or not.
+    for more in ["", "owner=org_7", "rotate_by=1799999999", "expires_at=1799999999"] {
+        assert!(read(more, NOW + DAY).has_become(&make(&read(more, NOW), NOW + 7)), "{more}");
+    }
+    let (line, key) = (read("", NOW), make(&read("", NOW), NOW));
+    assert!(!read("rotate_by=1799999999", NOW).has_become(&key));
+    assert!(!read("permissions=a:read", NOW).has_become(&key));
+    assert!(!line.has_become(&key.revoke(NOW + 1, None).unwrap()));
+    assert!(!line.has_become(&Key { digest: Digest::of(b"d"), ..key.clone() }));
+    assert!(!line.has_become(&Key { expires_at: Some(NOW + 9), ..key }));
 }
