@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Json};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -58,6 +58,7 @@ pub(super) struct Parameters {
 pub(super) async fn read(
     State(app): State<App>,
     call: GatewayCall,
+    headers: HeaderMap,
     Query(query): Query<Parameters>,
 ) -> Result<impl IntoResponse, ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
@@ -71,6 +72,10 @@ pub(super) async fn read(
         app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
     }
     let answer = wait_for_news(&app, query.cursor.as_deref(), limit, Instant::now() + wait).await?;
+    if !wait.is_zero() {
+        // The gateway may have been revoked, or its token have ended, while the call was held.
+        GatewayCall::read(&app, &headers).await?;
+    }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
 }
 

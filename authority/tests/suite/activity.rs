@@ -56,6 +56,10 @@ on_both! {
         let table = client.get(&format!("/v1/keys/{two}/activity?format=csv")).await;
         assert!(String::from_utf8_lossy(&table.body).ends_with(",allowed,7\n"));
         assert_eq!(client.get(&format!("/v1/keys/{one}/activity?range=2h")).await.error().0, 400);
+        let rotated = client.post(&format!("/v1/keys/{one}/rotate"), &json!({})).await.ok();
+        assert_eq!(rotated["previous"]["last_used_at"], now - 1, "the owner sees whether it is still in use");
+        let revoked = client.post(&format!("/v1/keys/{one}/revoke"), &json!({})).await.ok();
+        assert_eq!(revoked["last_used_at"], now - 1);
         let several = harness.store.activity_of_keys(&[one, two, "none".into()], Default::default(), now).await.unwrap();
         assert_eq!(several.len(), 2);
     }

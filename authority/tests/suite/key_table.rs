@@ -203,6 +203,20 @@ on_both! {
         assert_eq!(gateway.get(&format!("/v1/key-table?cursor={epoch}.7")).await.ok()["reset"], true);
     }
 
+    async fn a_gateway_that_is_revoked_gets_no_page_for_the_call_that_is_held(backend) {
+        let harness = backend.start().await;
+        let (made, token) = harness.store.create_gateway("edge", clock::now(), &actor()).await.unwrap();
+        let gateway = harness.client.with_token(token.reveal()).with("x-flint-gateway", "envoy-1");
+        let mut table = Table::default();
+        table.catch_up(&gateway, 100).await;
+        let target = format!("/v1/key-table?cursor={}&wait=60", table.cursor);
+        let held = tokio::spawn(async move { gateway.get(&target).await });
+        wait_until_held(&harness).await;
+        harness.store.revoke_gateway(&made.id, clock::now(), &actor()).await.unwrap();
+        harness.key("CI").await;
+        assert_eq!(held.await.unwrap().error(), (401, "UNAUTHENTICATED".into()));
+    }
+
     async fn every_server_follows_a_restore(backend) {
         let harness = backend.start().await;
         let gateway = harness.gateway("envoy-1").await;

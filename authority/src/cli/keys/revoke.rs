@@ -28,7 +28,8 @@ impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now) = (global.open().await?, clock::now());
         let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
-        let view = KeyView::new(key, None, now);
+        let last_used = store.key_with_use(&self.id).await?.last_used;
+        let view = KeyView::new(key, last_used, now);
         let told = match self.wait {
             Some(span) => Some(wait(&store, &view.id, span).await?),
             None => None,

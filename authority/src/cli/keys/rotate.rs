@@ -20,8 +20,10 @@ pub(in crate::cli) struct Rotate {
 impl Rotate {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let now = clock::now();
-        let rotated = global.open().await?.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
-        let old = KeyView::new(rotated.old, None, now);
+        let store = global.open().await?;
+        let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
+        let last_used = store.key_with_use(&self.id).await?.last_used;
+        let old = KeyView::new(rotated.old, last_used, now);
         if global.json {
             let mut value = json!(KeyView::new(rotated.new.key, None, now));
             value["secret"] = json!(rotated.new.secret.reveal());

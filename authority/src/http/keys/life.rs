@@ -86,7 +86,8 @@ pub(in crate::http) async fn rotate(
     let now = clock::now();
     let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
     let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
-    let previous = KeyView::new(rotated.old, None, now);
+    let last_used = app.store.key_with_use(&id).await?.last_used;
+    let previous = KeyView::new(rotated.old, last_used, now);
     let answer = RotatedKey { new: KeyWithSecret::new(rotated.new, now), previous };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -102,7 +103,8 @@ pub(in crate::http) async fn revoke(
 ) -> Result<Json<KeyView>, ApiError> {
     let now = clock::now();
     let key = app.store.revoke_key(&id, body.reason, now, &caller.actor).await?;
-    Ok(Json(KeyView::new(key, None, now)))
+    let last_used = app.store.key_with_use(&id).await?.last_used;
+    Ok(Json(KeyView::new(key, last_used, now)))
 }
 
 /// Remove a key that is over. Lists and gateways forget it, and its digest is never taken again.
