@@ -178,10 +178,11 @@ test("a key is revoked by its typed name, and each gateway is seen to refuse it"
   const now = Math.floor(Date.now() / 1000);
   await edge.report([{ key_id: key.id, outcome: "allowed", count: 3, last_used: now }]);
   await page.goto(`/settings/api-keys/${key.id}`);
-  // The report is added up a moment after it came.
+  // The report is added up, and what the gateways have applied is written down, a moment after they came.
   await eventually(async () => {
     await page.reload();
-    return (await page.getByText("Never used").count()) === 0;
+    const known = await page.getByText("Applied by 2 of 2 gateways").count();
+    return known === 1 && (await page.getByText("Never used").count()) === 0;
   });
   await page.getByRole("link", { name: "Revoke…" }).click();
   const dialog = page.getByRole("dialog", { name: /^Revoke Leaked/ });
