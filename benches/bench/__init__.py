@@ -1,1 +1,1 @@
-"""The driver of the benchmarks: build, envoy, cases, speed, loading, report."""
+"""The driver of the benchmarks: build, envoy, cases, speed, loading, authority, report."""

@@ -39,8 +39,7 @@ class Tools:
     def __enter__(self):
         cargo = os.environ.get("CARGO", "cargo")
         subprocess.run([cargo, "build", "--quiet", "--release", "--package", "flint-bench"], cwd=ROOT, check=True)
-        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        self.driver = target / "release" / "flint-bench"
+        self.driver = target() / "release" / "flint-bench"
         for name, words in MODULES.items():
             flags = [flag for word in words for flag in ("--cfg", word)]
             source, module = ROOT / "benches" / "modules" / "floor.rs", self.module(name)
@@ -64,6 +63,11 @@ class Tools:
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return float(done.stdout)
+
+
+def target():
+    """Where cargo builds."""
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def cores():

@@ -17,30 +17,47 @@ Written by `make bench`; do not edit. What it does is in [benches/](../benches/r
 
 """
 
+# How busy the machine was before the run added to it.
+LOAD = os.getloadavg()[0]
 
-def write(tools, speeds, loads):
+
+def write(tools, speeds, loads, rows):
     """The whole text."""
     text = HEAD + machine(tools)
     if speeds:
         text += speed(speeds)
     if loads:
         text += loading(loads)
+    if rows:
+        text += "\n" + authority(rows)
     return text
+
+
+def replace_authority(text, rows):
+    """The document with another section of the authority; one that had none gets it at its end."""
+    old = re.search(rf"^{re.escape(AUTHORITY)}$.*?(?=^## |\Z)", text, re.M | re.S)
+    before, after = (text[:old.start()], text[old.end():]) if old else (text.rstrip("\n") + "\n\n", "")
+    return before + authority(rows) + (after and "\n" + after)
 
 
 def machine(tools):
     """Where and with what."""
-    cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     version = subprocess.run([tools.envoy, "--version"], capture_output=True, text=True, check=True).stdout
     envoy = re.search(r"/(\d+\.\d+\.\d+[^/]*)/", version)
+    return (f"{place()} Envoy {envoy.group(1) if envoy else 'unknown'}, "
+            f"filter of {os.path.getsize(tools.wasm):,} bytes.\n\n")
+
+
+def place():
+    """The day, the commit, the machine and the compiler."""
+    cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     rustc = subprocess.run(["rustc", "--version"], cwd=build.ROOT, capture_output=True, text=True, check=True).stdout
     words = ["git", "describe", "--always", "--dirty"]
     commit = subprocess.run(words, cwd=build.ROOT, capture_output=True, text=True, check=False).stdout.strip()
     today = datetime.datetime.now(datetime.timezone.utc).date()
     return (f"{today}, commit {commit or 'unknown'}. {cpu.group(1) if cpu else platform.machine()}, "
-            f"{len(build.cores())} cores, Linux {platform.release().split('-')[0]}. "
-            f"Envoy {envoy.group(1) if envoy else 'unknown'}, {rustc.split(' (')[0]}, "
-            f"filter of {os.path.getsize(tools.wasm):,} bytes.\n\n")
+            f"{len(build.cores())} cores, load average {LOAD:.1f} before the run, "
+            f"Linux {platform.release().split('-')[0]}. {rustc.split(' (')[0].capitalize()}.")
 
 
 def speed(speeds):
@@ -74,7 +91,7 @@ READING = """
 How to read it: one process of Envoy differs from the next by some tenths of a microsecond in the placement of its
 code, and a busy neighbour adds to every row; differences below about half a microsecond mean nothing. The *floor* is a
 hand-written module ([benches/modules/floor.rs](../benches/modules/floor.rs)) that makes the host calls of our allow
-path with fixed arguments and computes nothing: all headers, one shared value of 3,000 bytes, one header removed, four
+path with fixed arguments and computes nothing: all headers, one shared value of 1,500 bytes, one header removed, four
 added, two properties set; with *time*, that call too. Each wasm row has a VM of its own in the same process, and its
 ticks and long polls run in every row alike. The keys that ask are spread over all keys of the table.
 
@@ -135,3 +152,20 @@ One connection in a closed loop on the one worker, microseconds as the client se
         five = " ".join(f"{value:,.0f}" for value in one.longest)
         text += f"| {title} | {one.count:,.0f} | {one.median:.0f} | {one.p999:.0f} | {five} | {one.slow:.0f} |\n"
     return text
+
+
+AUTHORITY = "## The authority"
+
+
+def authority(rows):
+    """The section of the authority: the rows are what authority/examples/measure.rs prints."""
+    return f"""{AUTHORITY}
+
+{place()} A release build of `flint serve`, asked over
+HTTP on this machine by a program that shares its cores. `benches/run --only authority` measures this section alone.
+
+{rows}
+A search for a word that no key has is answered from the counts of words; one for words that very many keys have goes
+through the keys in order. The revocation comes from another process, as the command line does it. The gateways' reports are of different
+keys each; what it takes to add them up is in the figure. Memory is resident, and most of it SQLite's caches.
+"""
