@@ -161,11 +161,13 @@ def authority(rows):
     """The section of the authority: the rows are what authority/examples/measure.rs prints."""
     return f"""{AUTHORITY}
 
-{place()} A release build of `flint serve`, asked over
-HTTP on this machine by a program that shares its cores. `benches/run --only authority` measures this section alone.
+{place()}
+A release build of `flint serve`, asked over HTTP on this machine by a program that shares its cores.
+`benches/run --only authority` measures this section alone.
 
 {rows}
 A search for a word that no key has is answered from the counts of words; one for words that very many keys have goes
-through the keys in order. The revocation comes from another process, as the command line does it. The gateways' reports are of different
-keys each; what it takes to add them up is in the figure. Memory is resident, and most of it SQLite's caches.
+through the keys in order. The revocation comes from another process, as the command line does it. The gateways'
+reports are of different keys each; what it takes to add them up is in the figure. Memory is resident, and most of it
+SQLite's caches.
 """
