@@ -27,8 +27,8 @@ pub(in crate::cli) struct Revoke {
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now) = (global.open().await?, clock::now());
-        let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
         let last_used = store.key_with_use(&self.id).await?.last_used;
+        let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
         let view = KeyView::new(key, last_used, now);
         let told = match self.wait {
             Some(span) => Some(wait(&store, &view.id, span).await?),

@@ -21,8 +21,9 @@ impl Rotate {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let now = clock::now();
         let store = global.open().await?;
-        let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
+        // Asked first: when there is a new key, nothing may fail that would keep its secret back.
         let last_used = store.key_with_use(&self.id).await?.last_used;
+        let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
         let old = KeyView::new(rotated.old, last_used, now);
         if global.json {
             let mut value = json!(KeyView::new(rotated.new.key, None, now));

@@ -46,7 +46,8 @@ pub(in crate::http) struct Imported {
 
 /// Import keys by their digests, all or none.
 ///
-/// A line whose key is here already, just as the line says, is left out: the same file may be sent again. The body is `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
+/// A line whose key is here already, just as the line says, is left out: the same file may be sent again. The body is
+/// `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
 #[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "What was imported, or would be", body = Imported)))]

@@ -85,8 +85,9 @@ pub(in crate::http) async fn rotate(
 ) -> Result<Response, ApiError> {
     let now = clock::now();
     let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
-    let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
+    // Asked first: when there is a new key, nothing may fail that would keep its secret back.
     let last_used = app.store.key_with_use(&id).await?.last_used;
+    let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
     let previous = KeyView::new(rotated.old, last_used, now);
     let answer = RotatedKey { new: KeyWithSecret::new(rotated.new, now), previous };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -102,8 +103,8 @@ pub(in crate::http) async fn revoke(
     OptionalBody(body): OptionalBody<RevokeKey, SMALL>,
 ) -> Result<Json<KeyView>, ApiError> {
     let now = clock::now();
-    let key = app.store.revoke_key(&id, body.reason, now, &caller.actor).await?;
     let last_used = app.store.key_with_use(&id).await?.last_used;
+    let key = app.store.revoke_key(&id, body.reason, now, &caller.actor).await?;
     Ok(Json(KeyView::new(key, last_used, now)))
 }
 
