@@ -12,7 +12,7 @@ use flint_auth::key::Digest;
 use sqlx::FromRow;
 
 use super::journal::{End, Entry, Journal, Known};
-use super::{Actor, Store, StoreError, create_private, new_epoch};
+use super::{Actor, Store, StoreError, Write, create_private, new_epoch};
 use crate::config::Database;
 use crate::model::Key;
 
@@ -103,20 +103,29 @@ impl Store {
         Ok(recovered)
     }
 
-    /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
-    async fn replay(&self, digest: &Digest, entry: &Entry, now: i64) -> Result<bool, StoreError> {
-        let is_good = |key: &Key| key.revoked_at.is_none_or(|time| time > entry.revoked_at);
+    /// A key that the journal is ahead of, to be changed. Looked at without a lock first: most are not behind.
+    async fn find_behind(
+        &self,
+        digest: &Digest,
+        is_behind: impl Fn(&Key) -> bool,
+    ) -> Result<Option<(Write<'_>, Key)>, StoreError> {
         let id = match self.key_by_digest(digest).await {
-            Ok(key) if is_good(&key) => key.id,
+            Ok(key) if is_behind(&key) => key.id,
             // A key that the database does not know cannot be imported either: that asks the journal.
-            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(false),
+            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         let mut write = self.write().await?;
         let before = write.find_to_change(&id).await?;
-        if !is_good(&before) {
+        Ok(is_behind(&before).then_some((write, before)))
+    }
+
+    /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
+    async fn replay(&self, digest: &Digest, entry: &Entry, now: i64) -> Result<bool, StoreError> {
+        let is_behind = |key: &Key| key.revoked_at.is_none_or(|time| time > entry.revoked_at);
+        let Some((mut write, before)) = self.find_behind(digest, is_behind).await? else {
             return Ok(false);
-        }
+        };
         let Some(after) = before.revoke(now, entry.reason.clone()) else {
             return Ok(false);
         };
@@ -132,16 +141,9 @@ impl Store {
             let is_later = key.expires_at.unwrap_or(i64::MAX) > end.expires_at.unwrap_or(i64::MAX);
             key.revoked_at.is_none() && key.version < end.version && is_later
         };
-        let id = match self.key_by_digest(digest).await {
-            Ok(key) if is_behind(&key) => key.id,
-            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let mut write = self.write().await?;
-        let before = write.find_to_change(&id).await?;
-        if !is_behind(&before) {
+        let Some((mut write, before)) = self.find_behind(digest, is_behind).await? else {
             return Ok(false);
-        }
+        };
         let (version, expires_at) = (before.version + 1, end.expires_at);
         let after = Key { version, expires_at, updated_at: now, ..before.clone() };
         write.replace_key(&before, &after, "key.end_from_journal", now, &Actor::system()).await?;
