@@ -1,13 +1,15 @@
 //! The command line: one verb a file, the same functions as the API.
 //!
 //! What a program may want to read goes to standard output, what a person should know besides goes to standard error.
-//! No secret is ever taken from the arguments: they are seen by everyone on the machine.
+//! No secret is ever taken from the arguments: they are seen by everyone on the machine. There is colour where a
+//! person looks, and for programs none: see `colour.rs`.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the request or the command line is wrong; 3 there is no such thing; 4 refused by the
 //! state that the thing is in; 10 `keys due` found some.
 
 mod audit;
 mod backup;
+mod colour;
 mod doctor;
 mod duration;
 mod gateways;
@@ -21,7 +23,7 @@ mod tokens;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Database;
 use crate::store::journal::Journal;
@@ -50,6 +52,16 @@ struct Global {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
+    /// When there is colour; auto is on a terminal, unless NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        value_enum
+    )]
+    color: ColorChoice,
 }
 
 #[derive(Subcommand)]
@@ -95,7 +107,10 @@ struct Exit {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    let (color, json) = colour::asked(std::env::args_os());
+    colour::choose(color, json);
     let cli = Cli::parse();
+    colour::choose(cli.global.color, cli.global.json);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -123,23 +138,23 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flint", &mut script);
-            output::print(&String::from_utf8_lossy(&script))
+            output::raw(&String::from_utf8_lossy(&script))
         }
     }
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(exit) = error.downcast_ref::<Exit>() {
-        eprintln!("{}", exit.message);
+        anstream::eprintln!("{}", exit.message);
         return ExitCode::from(exit.code);
     }
     let store_error = error.downcast_ref::<StoreError>();
     if let Some(StoreError::Invalid(mistakes)) = store_error {
         for mistake in mistakes {
-            eprintln!("error: {} {}", mistake.field, mistake.message);
+            anstream::eprintln!("{} {} {}", colour::error(), mistake.field, mistake.message);
         }
     } else {
-        eprintln!("error: {error:#}");
+        anstream::eprintln!("{} {error:#}", colour::error());
     }
     ExitCode::from(match store_error {
         Some(StoreError::Invalid(_)) => 2,

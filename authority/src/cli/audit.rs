@@ -32,9 +32,9 @@ impl Audit {
         let lines = global.open().await?.audit(&filter).await?;
         if global.json {
             let text: String = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
-            return output::print(&text);
+            return output::raw(&text);
         }
-        output::print(&if self.csv { to_csv(&lines) } else { table(lines) })
+        if self.csv { output::raw(&to_csv(&lines)) } else { output::print(&table(lines)) }
     }
 }
 

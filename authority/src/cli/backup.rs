@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Global, output};
+use super::{Global, colour, output};
 use crate::clock;
 use crate::store::journal::Journal;
 use crate::store::recovery::{Recovered, restore};
@@ -43,7 +43,10 @@ impl Restore {
             None => (global.open().await?.recover(true, clock::now()).await?, None),
         };
         if journal.is_none() {
-            eprintln!("warning: there was no journal: keys that were revoked since the backup pass again");
+            let warning = colour::warning();
+            anstream::eprintln!(
+                "{warning} there was no journal: keys that were revoked since the backup pass again"
+            );
         }
         if global.json {
             let value = json!({ "journal": journal, "revoked_again": recovered.replayed,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Exit, Global, output};
+use super::{Exit, Global, colour, output};
 use crate::clock;
 use crate::probe::probe;
 use crate::store::examination::{Finding, Grade};
@@ -45,7 +45,8 @@ impl Doctor {
 }
 
 fn describe(finding: &Finding) -> String {
-    let mut text = format!("{:<5} {:<10} {}\n", finding.grade.as_str(), finding.check, finding.finding);
+    let grade = colour::paint(colour::of_grade(finding.grade), finding.grade.as_str());
+    let mut text = format!("{} {:<10} {}\n", colour::pad(&grade, 5), finding.check, finding.finding);
     if let Some(advice) = &finding.advice {
         text.push_str(&format!("{:16} → {advice}\n", ""));
     }

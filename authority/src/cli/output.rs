@@ -1,9 +1,10 @@
 //! What the commands print: tables and lists for people, JSON for programs.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 
 use serde::Serialize;
 
+use super::colour::{BAD, GOOD, HEADING, WARN, of_state, pad, paint, width};
 use crate::clock;
 use crate::model::view::KeyView;
 use crate::store::propagation::{Propagation, Standing};
@@ -12,12 +13,21 @@ use crate::store::propagation::{Propagation, Standing};
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    print(&text)
+    raw(&text)
 }
 
-/// Prints lines to standard output.
+/// Prints lines for people to standard output, in colour where that is wanted.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    write(&mut anstream::stdout().lock(), text)
+}
+
+/// Prints what is for programs to standard output, as it is.
+pub(super) fn raw(text: &str) -> anyhow::Result<()> {
+    write(&mut io::stdout().lock(), text)
+}
+
+fn write(to: &mut impl io::Write, text: &str) -> anyhow::Result<()> {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
@@ -32,9 +42,15 @@ pub(super) fn read_line() -> anyhow::Result<String> {
 
 /// How far a change has come, and who lags.
 pub(super) fn propagation(told: &Propagation) -> String {
-    let mut text = format!("{:<13} {} of {} act on the latest change\n", "gateways", told.applied, told.of);
+    let count = format!("{} of {}", told.applied, told.of);
+    let count = paint(if told.applied == told.of { GOOD } else { WARN }, &count);
+    let mut text = fact("gateways", &format!("{count} act on the latest change"));
     for one in told.followers.iter().filter(|one| one.standing != Standing::Applied) {
-        let standing = if one.standing == Standing::Silent { "is silent" } else { "has not said so yet" };
+        let standing = if one.standing == Standing::Silent {
+            paint(BAD, "is silent")
+        } else {
+            paint(WARN, "has not said so yet")
+        };
         let seen = clock::to_text(one.process.seen_at);
         text.push_str(&format!(
             "{:<13} {}/{} {standing}, last heard of {seen}\n",
@@ -44,20 +60,20 @@ pub(super) fn propagation(told: &Propagation) -> String {
     text
 }
 
-/// A table with a line of headings, its columns as wide as what is in them.
+/// A table with a line of headings, its columns as wide as what is seen in them.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = headings.map(|text| text.chars().count());
+    let headings = headings.map(|text| paint(HEADING, &text.to_uppercase()));
+    let mut widths = headings.each_ref().map(|text| width(text));
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = (*widest).max(width(cell));
         }
     }
     let line = |cells: &[String; N]| {
-        let padded: Vec<String> =
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, to)| pad(cell, to)).collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
-    let mut text = line(&headings.map(str::to_uppercase));
+    let mut text = line(&headings);
     rows.iter().for_each(|row| text.push_str(&line(row)));
     text
 }
@@ -86,14 +102,18 @@ pub(super) fn key(key: &KeyView) -> String {
         ("replaced by", key.replaced_by.clone()),
     ];
     facts.extend(optional.into_iter().filter_map(|(name, fact)| fact.map(|fact| (name, fact))));
-    facts.iter().map(|(name, fact)| format!("{name:<13} {fact}\n")).collect()
+    facts.iter().map(|(name, text)| fact(name, text)).collect()
+}
+
+fn fact(name: &str, text: &str) -> String {
+    format!("{} {text}\n", pad(&paint(HEADING, name), 13))
 }
 
 /// The state in a word, with what should be done about it.
 pub(super) fn status(key: &KeyView) -> String {
-    let due = if key.rotation_due { ", rotation due" } else { "" };
+    let due = if key.rotation_due { format!(", {}", paint(WARN, "rotation due")) } else { String::new() };
     let going = if key.replaced_by.is_some() && key.revoked_at.is_none() { ", replaced" } else { "" };
-    format!("{}{due}{going}", key.status.as_str())
+    format!("{}{due}{going}", paint(of_state(key.status), key.status.as_str()))
 }
 
 /// A time, or a word where there is none.
@@ -112,6 +132,9 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_what_is_in_them() {
         let rows = [["é".into(), "1".into()], ["long name".into(), "22".into()]];
-        assert_eq!(table(["name", "n"], &rows), "NAME       N\né          1\nlong name  22\n");
+        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+        assert_eq!(plain(&table(["name", "n"], &rows)), "NAME       N\né          1\nlong name  22\n");
+        let painted = rows.map(|row| row.map(|cell: String| paint(WARN, &cell)));
+        assert_eq!(plain(&table(["name", "n"], &painted)), "NAME       N\né          1\nlong name  22\n");
     }
 }

@@ -10,6 +10,7 @@ mod program;
 mod activity; // what keys were used for
 mod api; // keys, gateways, tokens and the rest over HTTP
 mod cli; // the verbs of `flint`, by running it
+mod colour; // when the command line has colour
 mod doctor; // what `flint doctor --url` sees of a server
 mod durability; // what a 2xx is worth when the process is killed
 mod forms; // forms that are sent once, and how old a sign-in is

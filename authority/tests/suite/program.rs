@@ -33,6 +33,7 @@ pub(crate) async fn connect(database: &Database) -> sqlx::AnyConnection {
 pub(crate) fn command(database: &Database) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flint"));
     command.env("FLINT_DATABASE", url(database)).env_remove("FLINT_LISTEN").kill_on_drop(true);
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR").env_remove("CLICOLOR_FORCE");
     command
 }
 

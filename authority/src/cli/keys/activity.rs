@@ -37,7 +37,7 @@ impl Activity {
             return output::json(&value);
         }
         if self.csv {
-            return output::print(&activity.to_csv());
+            return output::raw(&activity.to_csv());
         }
         let rows: Vec<_> =
             activity.totals().into_iter().map(|(outcome, count)| [outcome, count.to_string()]).collect();

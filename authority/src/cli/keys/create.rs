@@ -65,7 +65,7 @@ pub(super) fn print(global: &Global, made: Made, now: i64) -> anyhow::Result<()>
         value["secret"] = json!(made.secret.reveal());
         return output::json(&value);
     }
-    eprint!("{}", output::key(&view));
+    anstream::eprint!("{}", output::key(&view));
     eprintln!("\nThis is the key. Keep it now: it is not shown again.");
     output::print(&format!("{}\n", made.secret.reveal()))
 }

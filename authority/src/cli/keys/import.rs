@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::cli::{Exit, Global, output};
+use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
 use crate::model::import::{BadLine, Format};
 use crate::store::Actor;
@@ -85,7 +85,8 @@ fn refuse(global: &Global, bad: &[BadLine]) -> anyhow::Result<Exit> {
     } else {
         for line in bad {
             for mistake in &line.mistakes {
-                eprintln!("line {}: {} {}", line.line, mistake.field, mistake.message);
+                let line = colour::paint(colour::HEADING, &format!("line {}:", line.line));
+                anstream::eprintln!("{line} {} {}", mistake.field, mistake.message);
             }
         }
     }
