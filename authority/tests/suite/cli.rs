@@ -319,7 +319,6 @@ async fn a_key_is_changed_and_the_log_says_so() {
         stdout(&flint(&test.database, &["keys", "show", id]).await)
             .contains("0 of 0 act on the latest change")
     );
-    assert!(flint(&test.database, &["completions", "bash"]).await.status.success());
     let openapi: Value = serde_json::from_slice(&flint(&test.database, &["openapi"]).await.stdout).unwrap();
     assert!(openapi["paths"]["/v1/keys"].is_object());
 }

@@ -19,5 +19,6 @@ mod people; // operators, their sessions, and API tokens
 mod recovery; // backups, and what a restored one must not bring back
 mod network; // proxies, slow clients, floods, and requests that are not as they should be
 mod key_table; // the feed: pages, cursors, held calls
+mod shell; // exit codes, and completion in a shell
 mod tls; // a certificate of our own
 mod usage; // reports: once, whatever happens
