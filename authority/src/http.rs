@@ -7,6 +7,7 @@ pub mod access;
 pub mod error;
 pub mod extract;
 pub mod openapi;
+pub mod query;
 pub mod server;
 
 mod activity;

@@ -11,11 +11,23 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::access::Caller;
 use super::error::ApiError;
-use super::extract::Query;
+use super::query::Query;
 use crate::clock;
 use crate::store::activity::{Activity, Point, Range, Whose};
 
 /// How far to look back, and how the answer is written.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct KeyActivityQuery {
+    /// `1h`, `24h`, `7d`, `30d` or `90d`; 24 hours where nothing is said.
+    #[param(pattern = "^(1h|24h|7d|30d|90d)$")]
+    range: Option<String>,
+    /// `json` or `csv`.
+    #[param(pattern = "^(json|csv)$")]
+    format: Option<String>,
+}
+
+/// The same, and whose keys.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ActivityQuery {
@@ -46,17 +58,17 @@ pub(super) struct ActivityView {
 
 /// What a key was used for.
 #[utoipa::path(get, path = "/v1/keys/{id}/activity",
-    params(("id" = String, Path, description = "The key's id"), ActivityQuery),
+    params(("id" = String, Path, description = "The key's id"), KeyActivityQuery),
     responses((status = 200, description = "The key's activity", content(
         (ActivityView = "application/json"), (String = "text/csv")))))]
 pub(super) async fn of_key(
     State(app): State<App>,
     _: Caller,
     Path(id): Path<String>,
-    Query(query): Query<ActivityQuery>,
+    Query(query): Query<KeyActivityQuery>,
 ) -> Result<Response, ApiError> {
     let key = app.store.key(&id).await?;
-    answer(&app, Whose::Key(key.id), &query).await
+    answer(&app, Whose::Key(key.id), query).await
 }
 
 /// What keys were used for: all, or those of an owner.
@@ -75,10 +87,10 @@ pub(super) async fn of_all(
         Some(owner) => Whose::Owner(owner.clone()),
         None => Whose::Everyone,
     };
-    answer(&app, whose, &query).await
+    answer(&app, whose, KeyActivityQuery { range: query.range, format: query.format }).await
 }
 
-async fn answer(app: &App, whose: Whose, query: &ActivityQuery) -> Result<Response, ApiError> {
+async fn answer(app: &App, whose: Whose, query: KeyActivityQuery) -> Result<Response, ApiError> {
     let range = query.range.as_deref().map_or(Some(Range::default()), Range::parse);
     let range =
         range.ok_or_else(|| ApiError::invalid("The parameter range must be 1h, 24h, 7d, 30d or 90d"))?;

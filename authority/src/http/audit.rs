@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::access::Caller;
 use super::error::ApiError;
-use super::extract::Query;
+use super::query::Query;
 use crate::store::audit::{AuditFilter, AuditLine, to_csv};
 
 /// Which lines, and how they are written.

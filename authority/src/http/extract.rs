@@ -1,12 +1,12 @@
-//! What is read from a request before a handler sees it: who calls, the query, the body.
+//! What is read from a request before a handler sees it: who calls, the body. The query is in `query.rs`.
 //!
 //! A body that is not right is described by field and rule, never by what it holds: it might hold a secret.
 
 use std::error::Error as _;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
 use flint_auth::key::Digest;
 use flint_auth::protocol::GATEWAY_HEADER;
 use http_body_util::LengthLimitError;
@@ -25,9 +25,6 @@ pub(crate) struct GatewayCall {
     /// What the process calls itself.
     pub(crate) process_id: String,
 }
-
-/// The query, as `T`.
-pub(crate) struct Query<T>(pub(crate) T);
 
 /// The body, as `T`, read up to `LIMIT` bytes.
 pub(crate) struct JsonBody<T, const LIMIT: usize>(pub(crate) T);
@@ -50,16 +47,6 @@ impl GatewayCall {
                 ApiError::invalid(format!("The header {GATEWAY_HEADER} {rule}"))
             })?;
         Ok(Self { gateway_id, process_id: process_id.into() })
-    }
-}
-
-impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let rejected =
-            |_| ApiError::invalid("The query is not right: an unknown, repeated or ill-typed parameter");
-        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(rejected)
     }
 }
 

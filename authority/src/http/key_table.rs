@@ -12,8 +12,9 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{GatewayCall, Query};
+use super::extract::GatewayCall;
 use super::openapi::wire::PageSchema;
+use super::query::OpenQuery;
 use crate::clock;
 use crate::store::StoreError;
 use crate::store::feed::{Answer, Position};
@@ -38,7 +39,7 @@ pub(super) struct Asked {
 /// The page that was read last for a held call.
 pub(super) type LastPage = Mutex<Option<(Asked, Answer)>>;
 
-/// Where the gateway is, and how long it will wait.
+/// Where the gateway is, and how long it will wait. What else it says is for a newer authority.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
@@ -59,7 +60,7 @@ pub(super) async fn read(
     State(app): State<App>,
     call: GatewayCall,
     headers: HeaderMap,
-    Query(query): Query<Parameters>,
+    OpenQuery(query): OpenQuery<Parameters>,
 ) -> Result<impl IntoResponse, ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     if limit == 0 {

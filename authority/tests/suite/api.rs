@@ -92,6 +92,39 @@ on_both! {
         }
     }
 
+    async fn a_parameter_that_is_not_known_is_refused_by_its_name(backend) {
+        let harness = backend.start().await;
+        let client = harness.token(&["*"]).await;
+        let id = harness.key("CI").await.key.id;
+        let (list, of_key) = ("/v1/keys".to_owned(), format!("/v1/keys/{id}/activity"));
+        for (path, query, name, rule) in [
+            (&list, "statuses=revoked", "statuses", "no parameter here; there are search, environment, status,"),
+            (&list, "limit=1&Limit=2", "Limit", "no parameter"),
+            (&list, "limit=1&limit=2", "limit", "only once"),
+            (&list, "limit=many", "limit", "another type"),
+            (&list, "flint_live_abc123xyz789flint_live_abc123xyz789=1", "a parameter", "no parameter"),
+            (&"/v1/audit".into(), "action=key.&sort=at", "sort", "no parameter"),
+            (&"/v1/activity".into(), "owners=org_7", "owners", "no parameter"),
+            (&of_key, "owner=org_7", "owner", "no parameter here; there are range, format"),
+        ] {
+            let answer = client.get(&format!("{path}?{query}")).await;
+            assert_eq!(answer.error(), (400, "INVALID_REQUEST".into()), "{path} {query}");
+            let detail = &answer.json()["error"]["details"][0];
+            assert_eq!(detail["field"], name, "{path} {query}");
+            assert!(detail["message"].as_str().unwrap().contains(rule), "{path} {query}: {detail}");
+            assert!(!answer.json().to_string().contains("flint_live_"), "{path} {query}");
+        }
+        let import = client.with("content-type", "text/csv").send(Method::POST, "/v1/keys/import?dry_rnu=true", "sha256,name,environment\n".into()).await;
+        assert_eq!(import.json()["error"]["details"][0]["field"], "dry_rnu");
+        let flood = (0..2_000).map(|number| format!("{number}&")).collect::<String>();
+        let answer = client.get(&format!("/v1/audit?{flood}")).await;
+        assert!(answer.error().0 == 400 && answer.body.len() < 4_000, "{}", answer.body.len());
+        // Everything that is described is known, and a gateway may say more than we know.
+        client.get("/v1/keys?search=&environment=live&status=active&owner=o&due=false&sort=name&order=asc&limit=1").await.ok();
+        client.get(&format!("{of_key}?range=1h&format=json")).await.ok();
+        harness.gateway("envoy-1").await.get("/v1/key-table?wait=0&compact=1").await.ok();
+    }
+
     async fn whoever_holds_a_key_may_end_it(backend) {
         let harness = backend.start().await;
         let made = harness.key("CI").await;

@@ -10,7 +10,8 @@ use crate::clock;
 use crate::http::App;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
-use crate::http::extract::{Query, read};
+use crate::http::extract::read;
+use crate::http::query::Query;
 use crate::model::draft::Mistake;
 use crate::model::import::{BadLine, Format};
 
