@@ -72,9 +72,10 @@ pub(super) async fn read(
         let GatewayCall { gateway_id, process_id } = call;
         app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
     }
-    let answer = wait_for_news(&app, query.cursor.as_deref(), limit, Instant::now() + wait).await?;
-    if !wait.is_zero() {
-        // The gateway may have been revoked, or its token have ended, while the call was held.
+    let (answer, was_held) =
+        wait_for_news(&app, query.cursor.as_deref(), limit, Instant::now() + wait).await?;
+    if was_held {
+        // The gateway may have been revoked, or its token have ended, meanwhile.
         GatewayCall::read(&app, &headers).await?;
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
@@ -91,17 +92,18 @@ async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Answe
     Ok(answer)
 }
 
-/// Answers at once where there is news, else with the next change, else with nothing when the time is up.
+/// Answers at once where there is news, else with the next change, else with nothing when the time is up. Also says
+/// whether the call was held for that.
 async fn wait_for_news(
     app: &App,
     cursor: Option<&str>,
     limit: u32,
     until: Instant,
-) -> Result<Answer, StoreError> {
+) -> Result<(Answer, bool), StoreError> {
     // Subscribed before the first look: a change in between is then a reason to look again.
     let mut changes = app.store.watch_changes();
     let mut stopping = app.stopping.clone();
-    let mut woken = false;
+    let (mut woken, mut was_held) = (false, false);
     loop {
         let latest = *changes.borrow_and_update();
         let position = app.store.position(cursor).await?;
@@ -117,9 +119,10 @@ async fn wait_for_news(
             // A restore has begun another epoch in between: the cursor means nothing in it.
             continue;
         }
-        if answer.is_news || *stopping.borrow() {
-            return Ok(answer);
+        if answer.is_news || *stopping.borrow() || until <= Instant::now() {
+            return Ok((answer, was_held));
         }
+        was_held = true;
         let news = async {
             tokio::select! {
                 _ = changes.changed() => {}
@@ -127,7 +130,35 @@ async fn wait_for_news(
             }
         };
         if timeout_at(until, news).await.is_err() {
-            return Ok(answer);
+            return Ok((answer, was_held));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::config::Database;
+    use crate::store::Store;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_call_is_held_only_for_what_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite(directory.path().join("flint.db"));
+        let (_running, stopping) = watch::channel(false);
+        let app = App::new(Arc::new(Store::open(&database).await.unwrap()), stopping);
+        let ask = async |cursor: Option<&str>, wait| {
+            wait_for_news(&app, cursor, 1, Instant::now() + Duration::from_millis(wait)).await.unwrap()
+        };
+        let (first, was_held) = ask(None, 60_000).await;
+        assert!(!was_held, "the beginning of the table is there");
+        let cursor = first.page.cursor.as_str();
+        assert!(!ask(Some(cursor), 0).await.1, "who does not wait is not held");
+        assert!(ask(Some(cursor), 1).await.1, "there is nothing new");
+        assert!(!ask(Some("of another database"), 60_000).await.1, "a reset is there");
     }
 }
