@@ -13,7 +13,8 @@ use super::vm::Vm;
 /// All contexts of a VM.
 pub(super) struct Filter {
     vm: Rc<Vm>,
-    roots: RefCell<HashMap<u32, Rc<Root>>>,
+    /// Few: a list is quicker to search than a map.
+    roots: RefCell<Vec<(u32, Rc<Root>)>>,
     /// The request that was created last: as a rule its headers come next.
     created: Cell<Option<(u32, Rc<Root>)>>,
     /// The others that were created and whose headers have not come, for the filters before this one in the chain.
@@ -28,6 +29,18 @@ impl Filter {
             created: Cell::new(None),
             delayed: RefCell::default(),
         }
+    }
+
+    fn root(&self, context: u32) -> Option<Rc<Root>> {
+        let roots = self.roots.borrow();
+        roots.iter().find(|(root, _)| *root == context).map(|(_, root)| Rc::clone(root))
+    }
+
+    /// Takes a root that has ended, or is configured anew, out of the list.
+    fn take_root(&self, context: u32) -> Option<Rc<Root>> {
+        let mut roots = self.roots.borrow_mut();
+        let place = roots.iter().position(|(root, _)| *root == context)?;
+        Some(roots.swap_remove(place).1)
     }
 
     /// Takes the configuration that a request was created under.
@@ -45,7 +58,7 @@ impl Filter {
 impl flint_abi::Filter for Filter {
     fn on_create(&self, context: u32, root: u32) {
         // A root that has no good configuration yet has no requests either.
-        let Some(root) = self.roots.borrow().get(&root).map(Rc::clone) else { return };
+        let Some(root) = self.root(root) else { return };
         if let Some((created, root)) = self.created.replace(Some((context, root))) {
             self.delayed.borrow_mut().insert(created, root);
         }
@@ -54,7 +67,8 @@ impl flint_abi::Filter for Filter {
     fn on_configure(&self, root: u32, size: usize) -> bool {
         match Root::configure(&self.vm, root, size) {
             Some(configured) => {
-                self.roots.borrow_mut().insert(root, Rc::new(configured));
+                self.take_root(root);
+                self.roots.borrow_mut().push((root, Rc::new(configured)));
                 true
             }
             None => false,
@@ -62,8 +76,7 @@ impl flint_abi::Filter for Filter {
     }
 
     fn on_tick(&self, root: u32) {
-        let root = self.roots.borrow().get(&root).map(Rc::clone);
-        if let Some(root) = root {
+        if let Some(root) = self.root(root) {
             root.tick();
         }
     }
@@ -76,8 +89,7 @@ impl flint_abi::Filter for Filter {
     }
 
     fn on_answer(&self, root: u32, call: u32, headers: usize, body: usize) {
-        let root = self.roots.borrow().get(&root).map(Rc::clone);
-        if let Some(root) = root {
+        if let Some(root) = self.root(root) {
             root.take_answer(call, headers, body);
         }
     }
@@ -92,9 +104,9 @@ impl flint_abi::Filter for Filter {
             self.delayed.borrow_mut().remove(&context);
         }
         if self.vm.waiting.get() > 0 {
-            self.roots.borrow().values().for_each(|root| root.forget_waiting(context));
+            self.roots.borrow().iter().for_each(|(_, root)| root.forget_waiting(context));
         }
-        if self.roots.borrow_mut().remove(&context).is_some() {
+        if self.take_root(context).is_some() {
             self.vm.gateways().iter().for_each(|gateway| gateway.borrow_mut().root_ended(&self.vm, context));
         }
     }

@@ -51,6 +51,7 @@ impl View {
     ///
     /// # Errors
     /// Those of the store.
+    #[cold]
     pub fn refresh<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
         self.meta = Meta::load(store, self.namespace)?.0.filter(Meta::serves);
         Ok(())
