@@ -7,7 +7,7 @@ use super::badge::Badge;
 use super::when::When;
 use crate::store::propagation::{Propagation, Standing};
 
-/// The sentence and the table. A script loads it anew until every gateway has applied the change.
+/// The sentence and the table. A script loads it anew until there are gateways and every one has applied the change.
 #[derive(Clone, Debug, Template)]
 #[template(path = "parts/effect.html")]
 pub(in crate::dashboard) struct Effect {
