@@ -55,6 +55,10 @@ class Tools:
         """The path of a hand-written module."""
         return self.folder / f"{name}.wasm"
 
+    def awake(self):
+        """Keeps the cores awake for as long as it is entered."""
+        return Awake(self.driver)
+
     def load(self, port, requests, status, keys=1, first=0, connections=8):
         """Sends requests; an answer of another status is an error. Returns the seconds that it took."""
         words = [self.driver, "load", port, requests, connections, status, self.request, keys, first]
@@ -63,6 +67,30 @@ class Tools:
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return float(done.stdout)
+
+
+class Awake:
+    """A process for each core that turns in place at idle priority, where it takes time from nobody.
+
+    A core of a virtual machine that has nothing to do is given back, and comes back with another's caches: what a
+    request costs then depends on how many come together, and jumps by a fifth from round to round.
+    """
+
+    def __init__(self, driver):
+        self.driver, self.spinners = driver, []
+
+    def __enter__(self):
+        for core in cores():
+            spinner = subprocess.Popen([str(self.driver), "spin"])
+            self.spinners.append(spinner)
+            os.sched_setaffinity(spinner.pid, {core})
+            os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
+        return self
+
+    def __exit__(self, *_):
+        for spinner in self.spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def target():

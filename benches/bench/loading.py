@@ -22,7 +22,8 @@ class Prober:
         words = [str(word) for word in (tools.driver, "probe", port, status, tools.request, *key)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         preexec_fn=lambda: build.pin_others(0))
-        build.hurry(self.process.pid)
+        # It needs little of a core that it shares with Envoy's other threads, and must not wait for that.
+        build.prefer(self.process.pid)
 
     def report(self):
         """What there was since the last report."""

@@ -89,11 +89,13 @@ is the same of the medians.
 
 READING = """
 How to read it: one process of Envoy differs from the next by some tenths of a microsecond in the placement of its
-code, and a busy neighbour adds to every row; differences below about half a microsecond mean nothing. The *floor* is a
-hand-written module ([benches/modules/floor.rs](../benches/modules/floor.rs)) that makes the host calls of our allow
-path with fixed arguments and computes nothing: all headers, one shared value of 1,500 bytes, one header removed, four
-added, two properties set; with *time*, that call too. Each wasm row has a VM of its own in the same process, and its
-ticks and long polls run in every row alike. The keys that ask are spread over all keys of the table.
+code, and a busy neighbour adds to every row; differences below about half a microsecond mean nothing. Programs that do
+nothing, at idle priority, keep the cores awake: a virtual core that sleeps between requests comes back cold, and its
+rows jump by a fifth. The *floor* is a hand-written module ([benches/modules/floor.rs](../benches/modules/floor.rs))
+that makes the host calls of our allow path with fixed arguments and computes nothing: all headers, one shared value of
+1,500 bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
+its own in the same process, and its ticks and long polls run in every row alike. The keys that ask are spread over all
+keys of the table.
 
 """
 
@@ -130,8 +132,8 @@ CHANGED_WORD = "1,000"
 
 def longest(found):
     """The table of the longest requests."""
-    how = ("The worker has a core of its own; Envoy, prober and authority go before other programs (nice -20), so that a "
-           "wait for a core is seldom taken for one for the filter." if found.hurried else
+    how = ("The worker has a core of its own, the prober real-time priority; Envoy and the authority go before other "
+           "programs (nice -20), so that a wait for a core is seldom taken for one for the filter." if found.hurried else
            "All at ordinary priority: waits for a core are in it.")
     text = f"""
 ## The longest request

@@ -79,7 +79,7 @@ class Speed:
 def measure(tools, quick):
     """All rows."""
     many = FEW * 5 if quick else MANY
-    processes, rounds, requests = (1, 2, 2_000) if quick else (3, 9, 10_000)
+    processes, rounds, requests = (1, 2, 2_000) if quick else (6, 6, 8_000)
     found = rows(many)
     servers = {
         "answer": Server(tools, "answer"),

@@ -3,7 +3,8 @@
 //! - [`load`]: a fixed number of requests over a few connections, every answer checked;
 //! - [`prober`]: one connection in a closed loop, for the longest request;
 //! - [`feed`]: an authority with any number of synthetic keys (contract §6);
-//! - [`answer`]: a server that answers 200 to everything, for `ext_authz`.
+//! - [`answer`]: a server that answers 200 to everything, for `ext_authz`;
+//! - `spin`: nothing at all, for as long as it is let (`Awake` in benches/bench/build.py).
 //!
 //! Servers listen on a free port of the loopback and print it as their first line.
 
@@ -20,7 +21,8 @@ const USAGE: &str = "usage:
   flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS [FIRST]]
   flint-bench probe PORT STATUS HEADERS [KEY]
   flint-bench feed KEYS [plain|expiring]
-  flint-bench answer";
+  flint-bench answer
+  flint-bench spin";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +36,9 @@ fn main() -> ExitCode {
         ["feed", keys] => feed::run(keys, "plain"),
         ["feed", keys, kind] => feed::run(keys, kind),
         ["answer"] => answer::run(),
+        ["spin"] => loop {
+            std::hint::spin_loop();
+        },
         _ => Err(USAGE.to_owned()),
     };
     match done {
