@@ -1,20 +1,32 @@
 //! Backups, and what has to happen after one was restored.
 //!
 //! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and every gateway takes the
-//!    whole table anew: change numbers of the lost time are given again to other changes.
+//!    whole table anew: change numbers of the lost time are given again to other changes. It begins before anything is
+//!    set right, so that it has begun also where that is stopped on its way and gone on with at the next start.
 //! 2. Whatever the journal says was revoked is revoked.
 //! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.
 //! 4. A revocation that the journal lacks is added to it.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use flint_auth::key::Digest;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use super::journal::{End, Entry, Journal, Known};
+use super::key_row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write, create_private, new_epoch};
 use crate::config::Database;
-use crate::model::Key;
+use crate::model::{Key, State};
+
+/// How many digests are looked up at a time.
+const CHUNK: usize = 500;
+/// Keys that may be behind the journal.
+const PASSING: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    " FROM api_key WHERE removed_at IS NULL AND (revoked_at IS NULL OR revoked_at > $1)"
+);
 
 /// What was set right.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -71,18 +83,23 @@ impl Store {
                 Known::default()
             }
         };
-        for (digest, entry) in &known.revoked {
-            if self.replay(digest, entry, now).await? {
+        let revoked =
+            self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await?;
+        let ends = self.find_behind(&known.ends, now, is_behind_end).await?;
+        if restored || !revoked.is_empty() || !ends.is_empty() {
+            self.begin_epoch().await?;
+            recovered.new_epoch = true;
+        }
+        for (id, entry) in revoked {
+            if self.replay(&id, entry, now).await? {
                 recovered.replayed.push(entry.clone());
             }
         }
-        for (digest, end) in &known.ends {
-            if self.bring_forward(digest, end, now).await? {
+        for (id, end) in ends {
+            if self.bring_forward(&id, end, now).await? {
                 recovered.ended.push(end.clone());
             }
         }
-        recovered.replayed.sort_by(|one, other| one.id.cmp(&other.id));
-        recovered.ended.sort_by(|one, other| one.id.cmp(&other.id));
         if let Some(journal) = &self.journal {
             let missing = self.revoked_keys().await?;
             let missing: Vec<Entry> = missing
@@ -96,36 +113,57 @@ impl Store {
             }
             recovered.journalled = missing.len();
         }
-        if restored || !recovered.replayed.is_empty() || !recovered.ended.is_empty() {
-            self.begin_epoch().await?;
-            recovered.new_epoch = true;
-        }
         Ok(recovered)
     }
 
-    /// A key that the journal is ahead of, to be changed. Looked at without a lock first: most are not behind.
-    async fn find_behind(
+    /// The ids of the keys that are behind what the journal has of them. They are looked up in large bites and without a
+    /// lock, and of those that are refused already no row is read: a journal may be long, and hardly any key is behind it.
+    async fn find_behind<'known, T>(
         &self,
-        digest: &Digest,
-        is_behind: impl Fn(&Key) -> bool,
-    ) -> Result<Option<(Write<'_>, Key)>, StoreError> {
-        let id = match self.key_by_digest(digest).await {
-            Ok(key) if is_behind(&key) => key.id,
+        known: &'known HashMap<Digest, T>,
+        now: i64,
+        is_behind: impl Fn(&Key, &T) -> bool,
+    ) -> Result<Vec<(String, &'known T)>, StoreError> {
+        // In the order of the index, so that neighbours are read together.
+        let mut digests: Vec<&Digest> = known.keys().collect();
+        digests.sort_unstable_by_key(|digest| digest.as_bytes());
+        let mut behind = Vec::new();
+        for chunk in digests.chunks(CHUNK) {
+            let places: Vec<String> = (0..chunk.len()).map(|place| format!("${}", place + 2)).collect();
+            let sql = format!("{PASSING} AND digest IN ({})", places.join(", "));
+            let mut query = sqlx::query_as::<_, KeyRow>(AssertSqlSafe(sql)).bind(now);
+            for digest in chunk {
+                query = query.bind(digest.as_bytes().to_vec());
+            }
             // A key that the database does not know cannot be imported either: that asks the journal.
-            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+            for row in query.fetch_all(&self.pool).await? {
+                let key = row.into_key()?;
+                let told = known.get(&key.digest).filter(|told| is_behind(&key, told));
+                behind.extend(told.map(|told| (key.id, told)));
+            }
+        }
+        behind.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        Ok(behind)
+    }
+
+    /// The key, to be changed; `None` where it has been removed meanwhile.
+    async fn lock_key(&self, id: &str) -> Result<Option<(Write<'_>, Key)>, StoreError> {
         let mut write = self.write().await?;
-        let before = write.find_to_change(&id).await?;
-        Ok(is_behind(&before).then_some((write, before)))
+        match write.find_to_change(id).await {
+            Ok(before) => Ok(Some((write, before))),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
-    async fn replay(&self, digest: &Digest, entry: &Entry, now: i64) -> Result<bool, StoreError> {
-        let is_behind = |key: &Key| key.revoked_at.is_none_or(|time| time > entry.revoked_at);
-        let Some((mut write, before)) = self.find_behind(digest, is_behind).await? else {
+    async fn replay(&self, id: &str, entry: &Entry, now: i64) -> Result<bool, StoreError> {
+        let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
         };
+        if !is_behind_revocation(&before, entry, now) {
+            return Ok(false);
+        }
         let Some(after) = before.revoke(now, entry.reason.clone()) else {
             return Ok(false);
         };
@@ -136,14 +174,13 @@ impl Store {
     }
 
     /// Gives a key the earlier end that the journal has, where the database is older than that. Tells whether it did.
-    async fn bring_forward(&self, digest: &Digest, end: &End, now: i64) -> Result<bool, StoreError> {
-        let is_behind = |key: &Key| {
-            let is_later = key.expires_at.unwrap_or(i64::MAX) > end.expires_at.unwrap_or(i64::MAX);
-            key.revoked_at.is_none() && key.version < end.version && is_later
-        };
-        let Some((mut write, before)) = self.find_behind(digest, is_behind).await? else {
+    async fn bring_forward(&self, id: &str, end: &End, now: i64) -> Result<bool, StoreError> {
+        let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
         };
+        if !is_behind_end(&before, end) {
+            return Ok(false);
+        }
         let (version, expires_at) = (before.version + 1, end.expires_at);
         let after = Key { version, expires_at, updated_at: now, ..before.clone() };
         write.replace_key(&before, &after, "key.end_from_journal", now, &Actor::system()).await?;
@@ -174,6 +211,16 @@ impl Store {
         write.commit().await?;
         self.look_for_changes().await
     }
+}
+
+/// A key that is refused already is behind nothing, also where the journal has an earlier time: of an attempt that failed.
+fn is_behind_revocation(key: &Key, entry: &Entry, now: i64) -> bool {
+    key.state(now) != State::Revoked && key.revoked_at.is_none_or(|time| time > entry.revoked_at)
+}
+
+fn is_behind_end(key: &Key, end: &End) -> bool {
+    let is_later = key.expires_at.unwrap_or(i64::MAX) > end.expires_at.unwrap_or(i64::MAX);
+    key.revoked_at.is_none() && key.version < end.version && is_later
 }
 
 /// Puts a backup in the place of a database file, or of none, and sets right what has to be. The file that was there is

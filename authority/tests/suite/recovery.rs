@@ -6,8 +6,10 @@ use flint::model::draft::Amendment;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
 use flint::store::examination::Grade;
-use flint::store::journal::{Journal, Known};
+use flint::store::feed::Position;
+use flint::store::journal::{Entry, Journal, Known};
 use flint::store::usage::Sender;
+use flint_auth::key::Digest;
 use flint_auth::protocol::UsageReport;
 use serde_json::{Value, json};
 
@@ -160,6 +162,45 @@ on_both! {
         assert_eq!(end(&shortened.id).await, Some(now + 7_200));
     }
 
+    async fn a_long_journal_is_compared_with_every_key(backend) {
+        let test = backend.database().await;
+        let journal = Journal::at(test.directory.path().join("revocations"));
+        let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
+        let now = clock::now();
+        let make = async || store.create_key(new_key("CI"), now, &actor()).await.unwrap().key;
+        let (behind, removed, earlier, untouched) = (make().await, make().await, make().await, make().await);
+        for key in [&removed, &earlier] {
+            store.revoke_key(&key.id, None, now, &actor()).await.unwrap();
+        }
+        store.remove_key(&removed.id, now, &actor()).await.unwrap();
+        // Gone is gone, whatever else the row says.
+        let sql = "UPDATE api_key SET revoked_at = NULL WHERE removed_at IS NOT NULL";
+        sqlx::query(sql).execute(&mut connect(&test.database).await).await.unwrap();
+        let entry = |digest: &Digest, id: &str, revoked_at| Entry {
+            sha256: digest.to_hex(),
+            id: id.into(),
+            revoked_at,
+            reason: None,
+        };
+        // More lines than are looked up at once, of keys that the database never had, about those that it has.
+        let mut lines: Vec<_> = (0..1_200_i64)
+            .map(|number| entry(&Digest::of(&number.to_be_bytes()), "key_lost", now))
+            .collect();
+        lines.push(entry(&behind.digest, &behind.id, now - 60));
+        // An attempt that failed, before the one that was made.
+        lines.push(entry(&earlier.digest, &earlier.id, now - 60));
+        journal.append(&lines).await.unwrap();
+        let recovered = store.recover(false, now).await.unwrap();
+        let replayed: Vec<_> = recovered.replayed.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!((replayed, recovered.new_epoch), (vec![behind.id.as_str()], true));
+        let revoked_at = async |id: &str| store.key(id).await.unwrap().revoked_at;
+        assert_eq!(revoked_at(&behind.id).await, Some(now - 60));
+        assert_eq!(revoked_at(&earlier.id).await, Some(now));
+        assert_eq!(revoked_at(&untouched.id).await, None);
+        let again = store.recover(false, now).await.unwrap();
+        assert_eq!((again.replayed, again.journalled, again.new_epoch), (vec![], 0, false));
+    }
+
     async fn a_change_that_fails_leaves_no_end_in_the_journal(backend) {
         let test = backend.database().await;
         let journal = Journal::at(test.directory.path().join("revocations"));
@@ -283,4 +324,35 @@ async fn a_revocation_waits_for_another_change_and_wins() {
         (key.revoked_at.is_some(), key.name.as_str(), key.version),
         (true, "other", made.key.version + 2)
     );
+}
+
+#[tokio::test]
+async fn a_recovery_that_was_stopped_on_its_way_goes_on_in_a_new_epoch() {
+    let test = Backend::Sqlite.database().await;
+    let store = Store::open(&test.database).await.unwrap();
+    let now = clock::now();
+    for name in ["one", "two", "three"] {
+        let key = store.create_key(new_key(name), now, &actor()).await.unwrap().key;
+        store.revoke_key(&key.id, None, now, &actor()).await.unwrap();
+    }
+    let mut connection = connect(&test.database).await;
+    let stop = "CREATE TRIGGER stop BEFORE UPDATE ON api_key WHEN NEW.name = 'two' \
+                BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    for sql in ["UPDATE api_key SET revoked_at = NULL", stop] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    let epoch = async || {
+        let cursor = store.changes(Position::Beginning, 1).await.unwrap().page.cursor;
+        cursor.split('.').next().unwrap().to_owned()
+    };
+    let before = epoch().await;
+    store.recover(false, now).await.unwrap_err();
+    assert_ne!(epoch().await, before, "what is set right from here on is of the new epoch");
+    sqlx::query("DROP TRIGGER stop").execute(&mut connection).await.unwrap();
+    store.recover(false, now).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM api_key WHERE revoked_at IS NULL")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
 }
