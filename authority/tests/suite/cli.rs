@@ -75,6 +75,14 @@ on_both! {
                 }
             }
             assert_eq!(pages, whole, "{sort}");
+            // And back again, from the last page.
+            let (mut back, mut cursor) = (Vec::new(), cursor);
+            while let Some(before) = cursor {
+                let (page, answer) = names(&["--sort", sort, "--limit", "1", "--cursor", &before]).await;
+                back.insert(0, page);
+                cursor = answer["previous_cursor"].as_str().map(str::to_owned);
+            }
+            assert_eq!(back.concat(), whole, "{sort}");
         }
         let wrong = flint(&test.database, &["keys", "list", "--cursor", "nonsense"]).await;
         assert_eq!(wrong.status.code(), Some(2));

@@ -32,7 +32,7 @@ pub(in crate::cli) struct List {
     /// How many keys at most
     #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
-    /// Where the page before ended: its next_cursor
+    /// Where to begin: the next_cursor or the previous_cursor of another page
     #[arg(long)]
     cursor: Option<String>,
 }
@@ -55,7 +55,9 @@ impl List {
         let keys: Vec<KeyView> =
             page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)).collect();
         if global.json {
-            return output::json(&json!({ "keys": keys, "next_cursor": page.next }));
+            return output::json(
+                &json!({ "keys": keys, "next_cursor": page.next, "previous_cursor": page.previous }),
+            );
         }
         output::print(&table(&keys))?;
         if let Some(next) = page.next {
