@@ -37,6 +37,7 @@ use std::str::FromStr as _;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, ConnectOptions as _, Transaction};
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -229,12 +230,17 @@ const SQLITE_PRAGMAS: [&str; 5] = [
     "PRAGMA cache_size = -8000",
 ];
 
+/// What is encoded in the path of a SQLite file.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
 fn connect_options(database: &Database) -> Result<AnyConnectOptions, StoreError> {
     let url = match database {
         Database::Postgres(url) => url.clone(),
         Database::Sqlite(path) => {
             create_private(path).map_err(|error| StoreError::File(path.display().to_string(), error))?;
-            format!("sqlite://{}?mode=rwc", path.display())
+            // Encoded, or a path with a percent sign would be another file than the one that was just made private.
+            let path = percent_encode(path.as_os_str().as_encoded_bytes(), IN_A_PATH);
+            format!("sqlite://{path}?mode=rwc")
         }
     };
     Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())

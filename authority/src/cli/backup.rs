@@ -54,6 +54,9 @@ impl Restore {
             return output::json(&value);
         }
         output::print(&describe(&recovered, journal.as_deref()))?;
+        output::print(
+            "Tokens and operators are as the backup has them: shut out again whom you shut out since.\n",
+        )?;
         if let Some(kept) = kept {
             output::print(&format!("The database that was there is kept as {}\n", kept.display()))?;
         }

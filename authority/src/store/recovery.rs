@@ -6,6 +6,7 @@
 //! 2. Whatever the journal says was revoked is revoked.
 //! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.
 //! 4. A revocation that the journal lacks is added to it.
+//! 5. All sessions end: one that was ended since must not go on.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -206,6 +207,8 @@ impl Store {
         let seq: i64 = sqlx::query_scalar(sql).bind(new_epoch()?).fetch_one(&mut *write.tx).await?;
         // No change, but others on the same database must hear of it at once.
         write.changed = Some(seq);
+        // Who has signed out since, or was made to, must not be signed in again by an older copy.
+        sqlx::query("DELETE FROM session").execute(&mut *write.tx).await?;
         // What processes had applied was of the other epoch.
         sqlx::query("DELETE FROM gateway_process").execute(&mut *write.tx).await?;
         write.commit().await?;
@@ -250,12 +253,16 @@ pub async fn restore(
     }
     let fresh = beside(".restoring");
     let _ = std::fs::remove_file(&fresh);
-    create_private(&fresh).map_err(failed)?;
-    std::fs::copy(backup, &fresh).map_err(failed)?;
-    let journal = journal.unwrap_or_else(|| Journal::beside(path));
-    let store = Store::open_with(&Database::Sqlite(fresh.clone()), Some(journal)).await?;
-    let recovered = store.recover(true, now).await?;
-    store.close().await;
+    let recovered = match prepare(backup, &fresh, journal.unwrap_or_else(|| Journal::beside(path)), now).await
+    {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            for suffix in [".restoring", ".restoring-wal", ".restoring-shm"] {
+                let _ = std::fs::remove_file(beside(suffix));
+            }
+            return Err(error);
+        }
+    };
     let kept = path.exists().then(|| beside(&format!(".before-{now}")));
     if let Some(kept) = &kept {
         std::fs::rename(path, kept).map_err(failed)?;
@@ -265,6 +272,28 @@ pub async fn restore(
     }
     std::fs::rename(&fresh, path).map_err(failed)?;
     Ok((recovered, kept))
+}
+
+/// Makes the database that the backup holds, set right, in a file of its own.
+async fn prepare(backup: &Path, fresh: &Path, journal: Journal, now: i64) -> Result<Recovered, StoreError> {
+    use sqlx::Connection as _;
+    let failed = |error| StoreError::File(backup.display().to_string(), error);
+    create_private(fresh).map_err(failed)?;
+    std::fs::copy(backup, fresh).map_err(failed)?;
+    let database = Database::Sqlite(fresh.to_owned());
+    // Asked before anything opens it as a store: that would make a database of an empty file.
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect_with(&super::connect_options(&database)?).await?;
+    let sql = "SELECT change_seq FROM feed WHERE one = 1";
+    let is_ours = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.is_ok();
+    let _ = connection.close().await;
+    if !is_ours {
+        return Err(StoreError::Exists("that file is no backup of an authority; nothing was changed"));
+    }
+    let store = Store::open_with(&database, Some(journal)).await?;
+    let recovered = store.recover(true, now).await?;
+    store.close().await;
+    Ok(recovered)
 }
 
 /// A file leaves its write-ahead log only where nobody else has it open, and then it is complete by itself.

@@ -8,10 +8,12 @@ use flint::store::Store;
 use flint::store::examination::Grade;
 use flint::store::feed::Position;
 use flint::store::journal::{Entry, Journal, Known};
+use flint::store::sessions::SignIn;
 use flint::store::usage::Sender;
 use flint_auth::key::Digest;
 use flint_auth::protocol::UsageReport;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::harness::{Backend, actor, new_key, on_both};
 use crate::program::{Serving, connect, flint, flint_json, stderr, stdout};
@@ -77,7 +79,71 @@ async fn a_file_that_was_put_back_by_hand_is_noticed() {
     assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "revoked");
 }
 
+/// A sign that means something in a URL means nothing in the name of a file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_is_taken_as_it_is_written() {
+    let test = Backend::Sqlite.database().await;
+    let home = test.directory.path().join("ho me%2F");
+    std::fs::create_dir(&home).unwrap();
+    let database = Database::Sqlite(home.join("a b%41#c&ö.db"));
+    let (id, copy) = (create(&database, "CI").await, home.join("copy%41.db").display().to_string());
+    flint_json(&database, &["backup", &copy]).await;
+    flint_json(&database, &["keys", "revoke", &id]).await;
+    let restored = flint_json(&database, &["restore", &copy]).await;
+    assert_eq!(restored["revoked_again"][0]["id"], id.as_str());
+    assert_eq!(flint_json(&database, &["keys", "show", &id]).await["status"], "revoked");
+    for entry in std::fs::read_dir(&home).unwrap() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        assert!(name.starts_with("a b%41#c&ö.db") || name == "copy%41.db", "{name}");
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "others may read {name}");
+    }
+}
+
+/// Nothing is put in the place of the database but a backup of one, and what was there stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_no_backup_is_not_restored() {
+    let test = Backend::Sqlite.database().await;
+    let database = &test.database;
+    let id = create(database, "CI").await;
+    let (path, file) = (database.path().unwrap(), test.directory.path().join("file"));
+    let other = Database::Sqlite(test.directory.path().join("other.db"));
+    flint_json(database, &["backup", other.path().unwrap().to_str().unwrap()]).await;
+    sqlx::any::install_default_drivers();
+    let mut connection = connect(&other).await;
+    sqlx::query("ALTER TABLE feed RENAME TO theirs").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    for content in
+        [vec![], b"sha256,name\n".to_vec(), vec![7; 8_192], std::fs::read(other.path().unwrap()).unwrap()]
+    {
+        std::fs::write(&file, content).unwrap();
+        let refused = flint(database, &["restore", file.to_str().unwrap()]).await;
+        assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("is no backup"), "{}", stderr(&refused));
+        assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "active");
+    }
+    let left = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let left: Vec<_> = left.filter(|name| name.contains("restoring") || name.contains("before")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 on_both! {
+    async fn a_restore_ends_every_session(backend) {
+        let test = backend.database().await;
+        let store = Store::open(&test.database).await.unwrap();
+        let now = clock::now();
+        let (_, password) = store.create_first_operator(now).await.unwrap().unwrap();
+        let signed_in = store.sign_in("admin", password.reveal().into(), None, now).await.unwrap();
+        let SignIn::Done(cookie, _) = signed_in else { panic!("{signed_in:?}") };
+        store.recover(false, now).await.unwrap();
+        assert!(store.session(cookie.reveal(), now).await.unwrap().is_some(), "ended by a mere start");
+        store.recover(true, now).await.unwrap();
+        assert!(store.session(cookie.reveal(), now).await.unwrap().is_none());
+    }
+
     async fn the_journal_has_every_revocation_however_it_came(backend) {
         let test = backend.database().await;
         let journal = || Journal::at(test.directory.path().join("revocations"));
