@@ -6,11 +6,14 @@
 //! Unix seconds or RFC 3339. An empty field is as absent; a key without an end never expires.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flint_auth::key::Digest;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Key;
@@ -149,8 +152,10 @@ fn csv_rows(text: &str) -> Vec<Row> {
     };
     let unknown = headings.iter().any(|heading| !FIELDS.contains(&heading.as_str()));
     let missing = FIELDS[..3].iter().any(|field| !headings.iter().any(|heading| heading == field));
-    if unknown || missing {
-        let rule = format!("must be sha256, name, environment and any of {}", FIELDS[3..].join(", "));
+    let repeated = headings.iter().enumerate().any(|(index, heading)| headings[..index].contains(heading));
+    if unknown || missing || repeated {
+        let rule =
+            format!("must be sha256, name, environment and any of {}, each once", FIELDS[3..].join(", "));
         return vec![(1, Err(vec![mistake("headings", &rule)]))];
     }
     let mut rows = Vec::new();
@@ -180,11 +185,38 @@ fn csv_rows(text: &str) -> Vec<Row> {
 fn json_rows(text: &str) -> Vec<Row> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     lines
-        .map(|(line, number)| match serde_json::from_str::<Map<String, Value>>(line) {
-            Ok(fields) => (number, Ok(fields)),
-            Err(_) => (number, Err(vec![mistake("line", "must be a JSON object")])),
+        .map(|(line, number)| match serde_json::from_str::<Once>(line) {
+            Ok(Once(fields)) => (number, Ok(fields)),
+            Err(_) => (number, Err(vec![mistake("line", "must be a JSON object, with each field once")])),
         })
         .collect()
+}
+
+/// A JSON object in which nothing is said twice: which of two permissions or environments was meant, nobody knows.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Once, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                    if fields.insert(name, value).is_some() {
+                        return Err(Error::custom("a repeated field"));
+                    }
+                }
+                Ok(Once(fields))
+            }
+        }
+        reader.deserialize_map(Fields)
+    }
 }
 
 fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft, bool), Vec<Mistake>> {

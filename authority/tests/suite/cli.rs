@@ -253,7 +253,7 @@ async fn an_import_names_every_bad_line() {
     let refused = import(&other, &[]).await;
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("line 9: sha256 is the digest of key_"), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("is not as this line says\n1 lines cannot be used"));
+    assert!(stderr(&refused).contains("is not as this line says\n1 line cannot be used"));
     assert_eq!(
         stdout(&import(&other, &["--skip-existing"]).await),
         "0 keys imported, 1200 were here already\n"

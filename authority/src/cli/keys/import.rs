@@ -58,13 +58,15 @@ impl Import {
             return output::json(&value);
         }
         let done = if self.dry_run { "would be imported" } else { "imported" };
-        output::print(&format!("{count} keys {done}, {skipped} were here already\n"))
+        let were = if skipped == 1 { "was" } else { "were" };
+        output::print(&format!("{} {done}, {skipped} {were} here already\n", output::count(count, "key")))
     }
 
     fn format(&self) -> anyhow::Result<Format> {
         let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let known = self.format.or_else(|| format(ending).ok());
-        known.context("cannot tell from its name how the file is written; say --format csv or --format jsonl")
+        let message = "cannot tell from its name how the file is written; say --format csv or --format jsonl";
+        known.ok_or_else(|| Exit { code: 2, message: message.into() }.into())
     }
 
     fn read(&self) -> anyhow::Result<String> {
@@ -90,7 +92,10 @@ fn refuse(global: &Global, bad: &[BadLine]) -> anyhow::Result<Exit> {
             }
         }
     }
-    Ok(Exit { code: 2, message: format!("{} lines cannot be used; nothing was imported", bad.len()) })
+    Ok(Exit {
+        code: 2,
+        message: format!("{} cannot be used; nothing was imported", output::count(bad.len(), "line")),
+    })
 }
 
 fn format(word: &str) -> Result<Format, String> {

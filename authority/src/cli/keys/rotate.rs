@@ -31,8 +31,11 @@ impl Rotate {
             value["previous"] = json!(old);
             return output::json(&value);
         }
-        let until = output::time(old.revoked_at.or(old.expires_at), "-");
-        eprintln!("{} goes on until {until}. It is replaced by:\n", old.id);
+        let fate = match (old.revoked_at, old.expires_at) {
+            (Some(_), _) => "is revoked".into(),
+            (None, end) => format!("goes on until {}", output::time(end, "-")),
+        };
+        eprintln!("{} {fate}. It is replaced by:\n", old.id);
         super::create::print(global, rotated.new, now)
     }
 }

@@ -111,3 +111,12 @@ fn a_line_knows_its_key_again() {
     assert!(!line.has_become(&Key { digest: Digest::of(b"d"), ..key.clone() }));
     assert!(!line.has_become(&Key { expires_at: Some(NOW + 9), ..key }));
 }
+
+#[test]
+fn nothing_may_be_said_twice() {
+    let json =
+        format!(r#"{{"sha256": "{HEX}", "name": "CI", "environment": "live", "environment": "test"}}"#);
+    assert_eq!(bad(&parse(&json, Format::JsonLines, NOW)), [(1, "line")]);
+    let csv = format!("sha256,name,environment,Environment\n{HEX},CI,live,test\n");
+    assert_eq!(bad(&parse(&csv, Format::Csv, NOW)), [(1, "headings")]);
+}
