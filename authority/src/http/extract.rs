@@ -165,10 +165,18 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     // Serde's words begin with what was found; only what was expected is repeated.
     let rule = text
         .split_once("expected ")
-        .map(|(_, rule)| format!("must be {}", rule.split(" at line ").next().unwrap_or_default()))
+        .map(|(_, rule)| format!("must be {}", plain(rule.split(" at line ").next().unwrap_or_default())))
         .or_else(|| text.starts_with("missing field").then(|| "lacks a field that it must have".into()))
         .unwrap_or_else(|| "has an unknown or repeated field, or a value that is not allowed".into());
     let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    if error.path().to_string() == "." {
+        if text.contains("expected struct ") {
+            return ApiError::invalid("The body must be a JSON object");
+        }
+        if text.starts_with("duplicate field") {
+            return ApiError::invalid("The body must have each field once");
+        }
+    }
     let path = match (error.path().to_string(), missing) {
         (path, None) => path,
         (path, Some(field)) if path == "." => field.into(),
@@ -178,9 +186,46 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     ApiError::invalid_fields(vec![crate::model::draft::Mistake { field: path, message }])
 }
 
+/// Serde's word for what was expected, as somebody says it who does not write Rust.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "i64" | "i32" => "a whole number",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, not below zero",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only read from JSON")]
+    struct Sample {
+        count: i64,
+        names: Vec<String>,
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said_without_the_words_of_rust() {
+        let said = |text: &str| format!("{:?}", parse::<Sample>(text.as_bytes()).err().unwrap());
+        for (body, message) in [
+            ("null", "The body must be a JSON object"),
+            ("7", "The body must be a JSON object"),
+            ("[]", "The body must be a JSON object, not a list"),
+            (r#"{"count":1,"count":2,"names":[]}"#, "The body must have each field once"),
+            (r#"{"count":1.5,"names":[]}"#, "count must be a whole number"),
+            (r#"{"count":99999999999999999999,"names":[]}"#, "count must be a whole number"),
+            (r#"{"count":1,"names":"*"}"#, "names must be a list"),
+            (r#"{"count":1}"#, "names is required"),
+        ] {
+            assert!(said(body).contains(&format!("{message}\"")), "{body}: {}", said(body));
+        }
+    }
 
     fn with(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
