@@ -53,14 +53,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// When there is colour; auto is on a terminal, unless NO_COLOR is set
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = true,
-        value_enum
-    )]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
     color: ColorChoice,
 }
 
