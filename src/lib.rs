@@ -31,6 +31,7 @@ pub mod route;
 pub mod config;
 pub mod lookup;
 pub mod decision;
+pub mod delayed;
 pub mod reply;
 
 pub mod entry;

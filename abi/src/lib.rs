@@ -35,8 +35,6 @@ pub trait Filter {
     /// A [`call`] of this root has ended, with so many headers and bytes of body. No headers: there was no answer,
     /// and none may be asked for.
     fn on_answer(&self, root: u32, call: u32, headers: usize, body: usize);
-    /// A context has ended.
-    fn on_delete(&self, context: u32);
 }
 
 /// What Envoy is to do with a request.
@@ -227,6 +225,13 @@ pub fn resume_request() -> Result<(), Refused> {
 pub fn set_effective_context(context: u32) -> Result<(), Refused> {
     // SAFETY: no pointers.
     done(unsafe { raw::proxy_set_effective_context(context) })
+}
+
+/// Whether a context, root or request, has not ended. Makes the calls that follow act for it, like
+/// [`set_effective_context`]: a callback that goes on to make others has to call that for its own.
+#[must_use]
+pub fn exists(context: u32) -> bool {
+    set_effective_context(context).is_ok()
 }
 
 /// How often the root context ticks, in milliseconds.

@@ -1,7 +1,6 @@
 //! Which context is what: from the host's numbers to configurations.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use flint_abi::Action;
@@ -9,6 +8,7 @@ use flint_abi::Action;
 use super::http;
 use super::root::Root;
 use super::vm::Vm;
+use crate::delayed::Delayed;
 
 /// All contexts of a VM.
 pub(super) struct Filter {
@@ -17,8 +17,7 @@ pub(super) struct Filter {
     roots: RefCell<Vec<(u32, Rc<Root>)>>,
     /// The request that was created last: as a rule its headers come next.
     created: Cell<Option<(u32, Rc<Root>)>>,
-    /// The others that were created and whose headers have not come, for the filters before this one in the chain.
-    delayed: RefCell<HashMap<u32, Rc<Root>>>,
+    delayed: RefCell<Delayed<Rc<Root>>>,
 }
 
 impl Filter {
@@ -43,13 +42,28 @@ impl Filter {
         Some(roots.swap_remove(place).1)
     }
 
+    /// Lets go of the roots that have ended, so that what they called for is called for again.
+    fn let_go(&self, ticking: u32) {
+        let all: Vec<u32> = self.roots.borrow().iter().map(|(root, _)| *root).collect();
+        if all.len() < 2 {
+            return;
+        }
+        let ended = all.into_iter().filter(|root| !flint_abi::exists(*root)).collect::<Vec<_>>();
+        // It ticks, so it exists; the calls that follow have to be its own again.
+        let _ = flint_abi::set_effective_context(ticking);
+        for root in ended {
+            self.take_root(root);
+            self.vm.gateways().iter().for_each(|gateway| gateway.borrow_mut().root_ended(&self.vm, root));
+        }
+    }
+
     /// Takes the configuration that a request was created under.
     fn take_created(&self, context: u32) -> Option<Rc<Root>> {
         match self.created.take() {
             Some((created, root)) if created == context => Some(root),
             other => {
                 self.created.set(other);
-                self.delayed.borrow_mut().remove(&context)
+                self.delayed.borrow_mut().take(context)
             }
         }
     }
@@ -60,7 +74,7 @@ impl flint_abi::Filter for Filter {
         // A root that has no good configuration yet has no requests either.
         let Some(root) = self.root(root) else { return };
         if let Some((created, root)) = self.created.replace(Some((context, root))) {
-            self.delayed.borrow_mut().insert(created, root);
+            self.delayed.borrow_mut().put(created, root, flint_abi::exists);
         }
     }
 
@@ -76,6 +90,7 @@ impl flint_abi::Filter for Filter {
     }
 
     fn on_tick(&self, root: u32) {
+        self.let_go(root);
         if let Some(root) = self.root(root) {
             root.tick();
         }
@@ -91,23 +106,6 @@ impl flint_abi::Filter for Filter {
     fn on_answer(&self, root: u32, call: u32, headers: usize, body: usize) {
         if let Some(root) = self.root(root) {
             root.take_answer(call, headers, body);
-        }
-    }
-
-    fn on_delete(&self, context: u32) {
-        if let Some((created, root)) = self.created.take()
-            && created != context
-        {
-            self.created.set(Some((created, root)));
-        }
-        if !self.delayed.borrow().is_empty() {
-            self.delayed.borrow_mut().remove(&context);
-        }
-        if self.vm.waiting.get() > 0 {
-            self.roots.borrow().iter().for_each(|(_, root)| root.forget_waiting(context));
-        }
-        if self.take_root(context).is_some() {
-            self.vm.gateways().iter().for_each(|gateway| gateway.borrow_mut().root_ended(&self.vm, context));
         }
     }
 }

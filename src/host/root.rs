@@ -109,15 +109,10 @@ impl Root {
     /// Keeps a request waiting.
     pub(super) fn wait(&self, waiting: Waiting) {
         self.waiting.borrow_mut().push(waiting);
-        self.vm.waiting.set(self.vm.waiting.get() + 1);
-    }
-
-    /// A request that has ended, waits no longer.
-    pub(super) fn forget_waiting(&self, context: u32) {
-        self.take_waiting(|waiting| waiting.context == context);
     }
 
     /// Decides the requests that wait, if there is a table by now, and those that have waited long enough in any case.
+    /// One that has ended meanwhile is still among them.
     fn resume_waiting(&self) {
         if self.waiting.borrow().is_empty() {
             return;
@@ -133,7 +128,6 @@ impl Root {
         let mut waiting = self.waiting.borrow_mut();
         let (taken, kept): (Vec<_>, Vec<_>) = waiting.drain(..).partition(taken);
         *waiting = kept;
-        self.vm.waiting.set(self.vm.waiting.get().saturating_sub(taken.len()));
         taken
     }
 

@@ -25,8 +25,6 @@ pub(super) struct Vm {
     id: u64,
     /// Whether it has served a request: that of Envoy's main thread never does.
     pub(super) served: Cell<bool>,
-    /// How many requests wait for a table.
-    pub(super) waiting: Cell<usize>,
     pub(super) metrics: Metrics,
     gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
     beat_at: Cell<u64>,
@@ -38,7 +36,6 @@ impl Vm {
         Self {
             id: clock::random_u64().max(1),
             served: Cell::new(false),
-            waiting: Cell::new(0),
             metrics: Metrics::default(),
             gateways: RefCell::default(),
             beat_at: Cell::new(0),

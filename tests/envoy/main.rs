@@ -27,6 +27,7 @@ mod wire;
 
 // What the filter promises, in the order of the contract.
 mod credentials;
+mod delayed;
 // One request at a time.
 mod allow_deny;
 mod answers;

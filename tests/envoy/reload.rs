@@ -88,6 +88,10 @@ fn an_update_changes_what_is_decided() {
     assert_eq!(polls, 1);
     scene.authority.polled_again(0);
     assert_eq!(scene.authority.most_open_polls(), 1, "old and new configuration share the poller");
+    // The call that the old configuration made ended with it.
+    let new = Key::live("new").may(&["documents:read"]);
+    scene.authority.publish([&new]);
+    assert_eq!(scene.send("main", &Request::get("/documents").bearer(&new.secret)).status, 200);
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) struct Plan {
     pub(super) may_trap: bool,
     clusters: Vec<Value>,
     wasm: PathBuf,
+    before: Vec<Value>,
     plugin: Value,
     vm: Value,
     log_level: &'static str,
@@ -24,7 +25,7 @@ pub(crate) struct Plan {
     directory: TempDir,
 }
 
-/// A listener whose only filter, but for the router, is ours.
+/// A listener with our filter: behind what the plan puts before it, and before the router.
 pub(crate) struct Listener {
     pub(crate) name: String,
     configuration: Value,
@@ -43,6 +44,7 @@ impl Plan {
             may_trap: false,
             clusters: Vec::new(),
             wasm: wasm(),
+            before: Vec::new(),
             plugin: json!({}),
             vm: json!({}),
             log_level: "info",
@@ -108,6 +110,12 @@ impl Plan {
     pub(crate) fn faulty_wasm(mut self, path: PathBuf) -> Self {
         self.wasm = path;
         self.may_trap = true;
+        self
+    }
+
+    /// Puts another filter before ours.
+    pub(crate) fn filter_before(mut self, filter: Value) -> Self {
+        self.before.push(filter);
         self
     }
 
@@ -225,11 +233,16 @@ impl Plan {
             "upgrade_configs": [{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}],
             "access_log": [access_log(&self.path("access.log"))],
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": listener.routes}]},
-            "http_filters": [self.filter(&listener.configuration), {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
-            }],
+            "http_filters": self.filters(&listener.configuration),
         })
+    }
+
+    fn filters(&self, configuration: &Value) -> Vec<Value> {
+        let router = json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+        });
+        self.before.iter().cloned().chain([self.filter(configuration), router]).collect()
     }
 
     fn filter(&self, configuration: &Value) -> Value {

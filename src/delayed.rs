@@ -1,0 +1,73 @@
+//! Requests that were created and whose headers have not come: a filter before this one in the chain keeps them, or has
+//! answered them itself, and then they never come. Nobody tells the filter when such a request ends; it asks.
+
+use std::collections::BTreeMap;
+
+/// Such requests by their numbers, and what each was created under.
+#[derive(Debug)]
+pub struct Delayed<T> {
+    requests: BTreeMap<u32, T>,
+    /// Where to look for ended ones next.
+    next: u32,
+}
+
+impl<T> Delayed<T> {
+    /// Adds one, and asks of two others whether they exist still: so ended ones never make up more than half for long,
+    /// and no callback has many to ask about.
+    pub fn put(&mut self, request: u32, under: T, exists: impl Fn(u32) -> bool) {
+        for _ in 0..2 {
+            let following = self.requests.range(self.next..).next();
+            let Some(asked) =
+                following.or_else(|| self.requests.first_key_value()).map(|(request, _)| *request)
+            else {
+                break;
+            };
+            self.next = asked.saturating_add(1);
+            if !exists(asked) {
+                self.requests.remove(&asked);
+            }
+        }
+        self.requests.insert(request, under);
+    }
+
+    /// Takes one out.
+    pub fn take(&mut self, request: u32) -> Option<T> {
+        self.requests.remove(&request)
+    }
+}
+
+// === impl Delayed ===
+
+impl<T> Default for Delayed<T> {
+    fn default() -> Self {
+        Self { requests: BTreeMap::new(), next: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_end_unseen_are_let_go() {
+        let mut delayed = Delayed::default();
+        for request in 0..10_000 {
+            delayed.put(request, (), |_| false);
+            assert!(delayed.requests.len() <= 2, "{request}");
+        }
+    }
+
+    #[test]
+    fn those_that_last_are_kept_among_those_that_end() {
+        let lasts = |request: u32| request.is_multiple_of(10);
+        let mut delayed = Delayed::default();
+        for request in 0..10_000 {
+            delayed.put(request, request + 1, lasts);
+        }
+        assert!(delayed.requests.len() <= 2_000, "{}", delayed.requests.len());
+        for request in (0..10_000).filter(|request| lasts(*request)) {
+            assert_eq!(delayed.take(request), Some(request + 1));
+            assert_eq!(delayed.take(request), None);
+        }
+    }
+}
