@@ -14,6 +14,8 @@ mod doctor;
 mod duration;
 mod gateways;
 mod keys;
+#[cfg(unix)]
+mod open_files;
 mod operators;
 mod output;
 mod permissions;
@@ -46,7 +48,10 @@ struct Global {
     /// Give an address with a password in the environment, not as an argument.
     #[arg(long, global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
     database: Database,
-    /// Where revocations are written down besides, to outlive a restored backup; beside a SQLite file where nothing is said
+    /// Where revocations are written down besides, to outlive a restored backup
+    ///
+    /// Where nothing is said, <database>.revocations beside a SQLite file, and flint-revocations.journal in the working
+    /// directory with PostgreSQL.
     #[arg(long, global = true, env = "FLINT_JOURNAL", value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Print JSON instead of text
@@ -88,6 +93,9 @@ enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+/// The journal beside a PostgreSQL, where nothing else is said.
+const JOURNAL: &str = "flint-revocations.journal";
 
 /// An end with an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +155,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
             anstream::eprintln!("{} {} {}", colour::error(), mistake.field, mistake.message);
         }
     } else {
-        anstream::eprintln!("{} {error:#}", colour::error());
+        anstream::eprintln!("{} {}", colour::error(), in_words(error));
     }
     ExitCode::from(match store_error {
         Some(StoreError::Invalid(_)) => 2,
@@ -157,17 +165,39 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     })
 }
 
+/// The error and its causes, but for those that it tells already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    text
+}
+
 // === impl Global ===
 
 impl Global {
     async fn open(&self) -> Result<Store, StoreError> {
-        match self.journal() {
-            Some(journal) => Store::open_with(&self.database, Some(journal)).await,
-            None => Store::open(&self.database).await,
-        }
+        Store::open_with(&self.database, Some(self.journal())).await
     }
 
-    fn journal(&self) -> Option<Journal> {
-        self.journal.clone().map(Journal::at)
+    /// Opens a database that must be there: who looks for something in a place that is mistyped wants to hear of it.
+    async fn open_existing(&self) -> anyhow::Result<Store> {
+        if self.database.path().is_some_and(|path| !path.exists()) {
+            let message = format!(
+                "there is no database {}; flint serve makes one, and --database or FLINT_DATABASE names another",
+                self.database
+            );
+            return Err(Exit { code: 3, message }.into());
+        }
+        Ok(self.open().await?)
+    }
+
+    /// A server has no folder of its own for the journal, so it is where the program runs.
+    fn journal(&self) -> Journal {
+        let usual = || self.database.path().map_or_else(|| Journal::at(JOURNAL.into()), Journal::beside);
+        self.journal.clone().map_or_else(usual, Journal::at)
     }
 }

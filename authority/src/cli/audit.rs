@@ -29,7 +29,7 @@ impl Audit {
             limit: self.limit,
             ..AuditFilter::default()
         };
-        let lines = global.open().await?.audit(&filter).await?;
+        let lines = global.open_existing().await?.audit(&filter).await?;
         if global.json {
             let text: String = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
             return output::raw(&text);

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{Global, colour, output};
 use crate::clock;
-use crate::store::journal::Journal;
 use crate::store::recovery::{Recovered, restore};
 
 /// Copy the database to a file while it is in use
@@ -25,7 +24,7 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        global.open().await?.back_up(&self.file).await?;
+        global.open_existing().await?.back_up(&self.file).await?;
         if global.json {
             return output::json(&json!({ "file": self.file }));
         }
@@ -35,12 +34,11 @@ impl Backup {
 
 impl Restore {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let journal = global.journal().or_else(|| global.database.path().map(Journal::beside));
-        let journal = journal.as_ref().map(Journal::path).filter(|path| path.exists());
-        let journal = journal.map(|path| path.display().to_string());
+        let journal = global.journal();
+        let journal = journal.path().exists().then(|| journal.path().display().to_string());
         let (recovered, kept) = match &self.file {
             Some(file) => restore(&global.database, file, global.journal(), clock::now()).await?,
-            None => (global.open().await?.recover(true, clock::now()).await?, None),
+            None => (global.open_existing().await?.recover(true, clock::now()).await?, None),
         };
         if journal.is_none() {
             let warning = colour::warning();

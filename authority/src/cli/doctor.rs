@@ -26,7 +26,7 @@ struct Line<'a> {
 
 impl Doctor {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let mut findings = global.open().await?.examine(clock::now()).await?;
+        let mut findings = global.open_existing().await?.examine(clock::now()).await?;
         if let Some(url) = &self.url {
             findings.extend(probe(url).await);
         }

@@ -10,6 +10,8 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::duration::parse_span;
+#[cfg(unix)]
+use super::open_files;
 use super::{Global, output};
 use crate::clock;
 use crate::http::server::{self, Limits, Proxy, Settings, Tls, TlsFiles};
@@ -63,6 +65,12 @@ impl Serve {
         let stop = stop_signal()?;
         let settings = self.settings()?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let journal = global.journal();
+        journal
+            .prepare()
+            .context("cannot write the journal of revocations; --journal says where it shall be")?;
+        #[cfg(unix)]
+        open_files::provide(self.max_connections);
         let store = global.open().await?;
         let recovered = store.recover(false, clock::now()).await?;
         for entry in &recovered.replayed {
@@ -79,7 +87,8 @@ impl Serve {
             store.offer_first_permissions(offered, clock::now()).await?;
         }
         announce(global, scheme, address, first)?;
-        tracing::info!(%address, scheme, database = %global.database, "serving");
+        let journal = journal.path().display();
+        tracing::info!(%address, scheme, database = %global.database, %journal, "serving");
         server::serve(listener, store, settings, stop).await?;
         tracing::info!("stopped");
         Ok(())

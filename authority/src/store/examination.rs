@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// Where the database fails altogether.
     pub async fn examine(&self, now: i64) -> Result<Vec<Finding>, StoreError> {
-        let mut findings = vec![self.examine_database().await?, self.examine_journal()];
+        let mut findings = vec![self.examine_database().await?, self.examine_journal(now).await?];
         findings.push(self.examine_clocks(now).await?);
         findings.push(self.examine_gateways(now).await?);
         findings.extend(self.examine_keys(now).await?);
@@ -96,21 +96,39 @@ impl Store {
         Ok(Finding::good("database", format!("{} is sound and up to date", self.database)))
     }
 
-    fn examine_journal(&self) -> Finding {
+    async fn examine_journal(&self, now: i64) -> Result<Finding, StoreError> {
         let Some(journal) = &self.journal else {
             let advice = "set FLINT_JOURNAL=<file> for flint serve and for every other command";
             let finding = "there is none: a restored backup would let revoked keys pass again";
-            return Finding::warn("journal", finding, advice);
+            return Ok(Finding::warn("journal", finding, advice));
         };
-        match journal.read() {
-            Ok(known) => Finding::good(
-                "journal",
-                format!("{} holds {} revocations", journal.path().display(), known.revoked.len()),
-            ),
-            Err(error) => {
-                Finding::bad("journal", error.to_string(), "make the file readable and writable for flint")
-            }
+        let path = journal.path().display();
+        if !journal.path().exists() {
+            let advice = "start flint serve, which makes it, or name the one that it writes: --journal";
+            return Ok(Finding::warn("journal", format!("there is no file {path}"), advice));
         }
+        let known = match journal.prepare().and_then(|()| journal.read()) {
+            Ok(known) => known,
+            Err(error) => {
+                let advice = "make the file readable and writable for flint, or name another: --journal";
+                return Ok(Finding::bad("journal", error.to_string(), advice));
+            }
+        };
+        let (ahead, lacking) = self.compare_with(&known, now).await?;
+        Ok(if ahead > 0 {
+            let advice =
+                "start flint serve anew, or run flint restore without a file: both revoke them again";
+            Finding::bad(
+                "journal",
+                format!("{path} has revoked {ahead} keys that pass in the database"),
+                advice,
+            )
+        } else if lacking > 0 {
+            let advice = "is it the one that flint serve writes? A start of flint serve adds what is missing";
+            Finding::warn("journal", format!("{path} knows nothing of {lacking} revoked keys"), advice)
+        } else {
+            Finding::good("journal", format!("{path} holds {} revocations", known.revoked.len()))
+        })
     }
 
     /// Compares the end of what gateways counted with when it came in; both are of the last hour. A report may be late,

@@ -92,6 +92,15 @@ impl Journal {
         &self.path
     }
 
+    /// Makes the file where there is none, so that it is known now and not with the first revocation whether it can be
+    /// written.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub fn prepare(&self) -> Result<(), StoreError> {
+        super::create_private(&self.path).map_err(|error| self.failed(error))
+    }
+
     /// Adds lines; when this returns they are on the disk.
     ///
     /// # Errors

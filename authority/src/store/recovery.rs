@@ -102,13 +102,7 @@ impl Store {
             }
         }
         if let Some(journal) = &self.journal {
-            let missing = self.revoked_keys().await?;
-            let missing: Vec<Entry> = missing
-                .into_iter()
-                .filter(|entry| {
-                    Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.revoked.contains_key(&digest))
-                })
-                .collect();
+            let missing = self.missing_from(&known).await?;
             if !missing.is_empty() {
                 journal.append(&missing).await?;
             }
@@ -189,6 +183,20 @@ impl Store {
         Ok(true)
     }
 
+    /// How many keys pass that the journal says are revoked, and how many are revoked of which it knows nothing.
+    pub(super) async fn compare_with(&self, known: &Known, now: i64) -> Result<(usize, usize), StoreError> {
+        let behind =
+            self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await?;
+        Ok((behind.len(), self.missing_from(known).await?.len()))
+    }
+
+    async fn missing_from(&self, known: &Known) -> Result<Vec<Entry>, StoreError> {
+        let is_missing = |entry: &Entry| {
+            Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.revoked.contains_key(&digest))
+        };
+        Ok(self.revoked_keys().await?.into_iter().filter(is_missing).collect())
+    }
+
     async fn revoked_keys(&self) -> Result<Vec<Entry>, StoreError> {
         let sql = "SELECT digest, id, revoked_at, revoke_reason FROM api_key WHERE revoked_at IS NOT NULL";
         let rows: Vec<Revoked> = sqlx::query_as(sql).fetch_all(&self.pool).await?;
@@ -234,7 +242,7 @@ fn is_behind_end(key: &Key, end: &End) -> bool {
 pub async fn restore(
     database: &Database,
     backup: &Path,
-    journal: Option<Journal>,
+    journal: Journal,
     now: i64,
 ) -> Result<(Recovered, Option<std::path::PathBuf>), StoreError> {
     let Some(path) = database.path() else {
@@ -253,8 +261,7 @@ pub async fn restore(
     }
     let fresh = beside(".restoring");
     let _ = std::fs::remove_file(&fresh);
-    let recovered = match prepare(backup, &fresh, journal.unwrap_or_else(|| Journal::beside(path)), now).await
-    {
+    let recovered = match prepare(backup, &fresh, journal, now).await {
         Ok(recovered) => recovered,
         Err(error) => {
             for suffix in [".restoring", ".restoring-wal", ".restoring-shm"] {

@@ -196,7 +196,7 @@ async fn what_is_wrong_is_said_with_its_exit_code() {
 async fn the_file_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let test = Backend::Sqlite.database().await;
-    flint_json(&test.database, &["keys", "list"]).await;
+    flint_json(&test.database, &["gateways", "create", "edge"]).await;
     let mode = std::fs::metadata(test.database.path().unwrap()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

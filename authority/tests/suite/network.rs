@@ -1,14 +1,17 @@
+use std::process::Stdio;
 use std::time::Duration;
 
 use axum::http::Method;
 use flint::http::server::{Limits, Settings};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr};
 use tokio::time::interval;
 
 use crate::client::Client;
-use crate::harness::{Backend, Harness, on_both};
+use crate::harness::{Backend, Harness, TestDatabase, on_both};
+use crate::program::command_of;
 
 /// So short that whoever is slow at all is too slow. What is quick enough is never tried with it.
 const SHORT: Duration = Duration::from_millis(20);
@@ -43,6 +46,45 @@ async fn ask_alive(stream: &mut TcpStream) {
     while !answer.ends_with(b"{\"status\":\"ok\"}") {
         assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "closed");
     }
+}
+
+/// `flint serve` as a shell starts it that has changed its limit of open files first: its first line, and its log.
+async fn start_with(limit: &str, most: &str) -> (Child, Client, Lines<BufReader<ChildStderr>>, TestDatabase) {
+    let database = Backend::Sqlite.database().await;
+    let script = format!("ulimit {limit} && exec \"$0\" serve --listen 127.0.0.1:0 --max-connections {most}");
+    let mut child = command_of("sh", &database.database)
+        .args(["-c", &script, env!("CARGO_BIN_EXE_flint")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().expect("flint serve ended before it listened");
+    let client = Client::new(line.strip_prefix("flint listens on ").unwrap());
+    let log = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, client, log, database)
+}
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_raised_as_far_as_connections_need() {
+    let (_child, client, mut log, _database) = start_with("-Sn 64", "300").await;
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        streams.push(connect(&client).await);
+    }
+    for stream in &mut streams {
+        ask_alive(stream).await;
+    }
+    let line = log.next_line().await.unwrap().unwrap();
+    assert!(line.contains("serving"), "{line}");
+}
+
+#[tokio::test]
+async fn a_limit_of_open_files_that_cannot_be_raised_is_told() {
+    let (_child, client, mut log, _database) = start_with("-n 256", "1000").await;
+    let line = log.next_line().await.unwrap().unwrap();
+    assert!(line.contains("too few open files") && line.contains("some 56 connections"), "{line}");
+    ask_alive(&mut connect(&client).await).await;
 }
 
 #[tokio::test]

@@ -31,8 +31,21 @@ pub(crate) async fn connect(database: &Database) -> sqlx::AnyConnection {
 }
 
 pub(crate) fn command(database: &Database) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flint"));
+    command_of(env!("CARGO_BIN_EXE_flint"), database)
+}
+
+/// Any program, with what `flint` reads from the environment.
+pub(crate) fn command_of(program: &str, database: &Database) -> Command {
+    let mut command = Command::new(program);
     command.env("FLINT_DATABASE", url(database)).env_remove("FLINT_LISTEN").kill_on_drop(true);
+    command.env_remove("FLINT_JOURNAL");
+    if let Database::Postgres(url) = database {
+        // Not all tests' journals in one, and none in the folder where the tests run.
+        let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let folder = parameters.strip_prefix("host=").unwrap_or(env!("CARGO_TARGET_TMPDIR"));
+        let name = place.rsplit('/').next().unwrap_or_default();
+        command.env("FLINT_JOURNAL", format!("{folder}/{name}.journal"));
+    }
     command.env_remove("NO_COLOR").env_remove("CLICOLOR").env_remove("CLICOLOR_FORCE");
     command
 }

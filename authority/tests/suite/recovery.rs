@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::harness::{Backend, actor, new_key, on_both};
-use crate::program::{Serving, connect, flint, flint_json, stderr, stdout};
+use crate::program::{Serving, command, connect, flint, flint_json, stderr, stdout};
 
 async fn create(database: &Database, name: &str) -> String {
     let made = flint_json(database, &["keys", "create", "--name", name, "--environment", "live"]).await;
@@ -284,6 +284,7 @@ on_both! {
     async fn a_restore_without_a_journal_says_what_that_means(backend) {
         let test = backend.database().await;
         let journal = test.directory.path().join("journal").display().to_string();
+        Store::open(&test.database).await.unwrap().close().await;
         let restore = async || flint(&test.database, &["restore", "--journal", &journal]).await;
         let none = restore().await;
         assert!(none.status.success() && stderr(&none).contains("keys that were revoked since the backup pass"));
@@ -292,6 +293,54 @@ on_both! {
         let one = restore().await;
         assert!(one.status.success() && stderr(&one).is_empty(), "{}", stderr(&one));
         assert!(stdout(&one).contains(&format!("The journal {journal} had nothing that the backup lacked")));
+    }
+
+    async fn the_doctor_compares_journal_and_database(backend) {
+        let test = backend.database().await;
+        let journal = Journal::at(test.directory.path().join("journal"));
+        let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
+        let now = clock::now();
+        let find = async || {
+            let findings = store.examine(now).await.unwrap();
+            findings.into_iter().find(|one| one.check == "journal").unwrap()
+        };
+        journal.prepare().unwrap();
+        let (one, other) = (new_key("one"), new_key("other"));
+        let one = store.create_key(one, now, &actor()).await.unwrap().key;
+        let other = store.create_key(other, now, &actor()).await.unwrap().key;
+        assert_eq!(find().await.grade, Grade::Good);
+        store.revoke_key(&one.id, None, now, &actor()).await.unwrap();
+        assert_eq!(find().await.grade, Grade::Good);
+        std::fs::write(journal.path(), "").unwrap();
+        let found = find().await;
+        assert!(found.grade == Grade::Warn && found.finding.contains("knows nothing of 1 "), "{found:?}");
+        // As where a revocation was written down and its commit failed.
+        let entry = Entry { sha256: other.digest.to_hex(), id: other.id, revoked_at: now, reason: None };
+        journal.append(&[entry]).await.unwrap();
+        let found = find().await;
+        assert!(found.grade == Grade::Bad && found.finding.contains("has revoked 1 key"), "{found:?}");
+        store.recover(false, now).await.unwrap();
+        assert_eq!(find().await.grade, Grade::Good);
+        std::fs::remove_file(journal.path()).unwrap();
+        std::fs::create_dir(journal.path()).unwrap();
+        assert_eq!(find().await.grade, Grade::Bad, "it cannot be written");
+    }
+
+    async fn there_is_a_journal_where_nothing_is_said(backend) {
+        let test = backend.database().await;
+        let here = test.directory.path();
+        let run = async |words: &[&str]| {
+            let mut command = command(&test.database);
+            command.env_remove("FLINT_JOURNAL").current_dir(here).args(words);
+            let output = command.output().await.unwrap();
+            (output.status.code(), stdout(&output) + &stderr(&output))
+        };
+        let id = create(&test.database, "CI").await;
+        assert_eq!(run(&["keys", "revoke", &id]).await.0, Some(0));
+        let name = if test.database.path().is_some() { "flint.db.revocations" } else { "flint-revocations.journal" };
+        assert!(Journal::at(here.join(name)).read().unwrap().revoked.values().any(|entry| entry.id == id));
+        let (code, said) = run(&["serve", "--listen", "127.0.0.1:0", "--journal", "no such folder/journal"]).await;
+        assert!(code == Some(1) && said.contains("cannot write the journal"), "{said}");
     }
 
     async fn a_revocation_that_cannot_be_journalled_is_not_made(backend) {
@@ -333,12 +382,17 @@ on_both! {
             let found = findings.as_array().unwrap().iter().find(|one| one["check"] == check).unwrap();
             found["grade"].as_str().unwrap().to_owned()
         };
+        let absent = flint(&test.database, &["doctor"]).await.status.code();
+        // A file that is mistyped is not made; a server has the database that it has.
+        assert_eq!(absent, Some(if test.database.path().is_some() { 3 } else { 0 }));
+        assert!(test.database.path().is_none_or(|path| !path.exists()));
+        Store::open(&test.database).await.unwrap().close().await;
         let findings = ask().await;
         assert_eq!((grade(&findings, "database"), grade(&findings, "gateways")), ("ok".into(), "warn".into()));
         assert_eq!((grade(&findings, "operators"), grade(&findings, "rotation")), ("warn".into(), "ok".into()));
-        // A file has its journal beside it; a server has none unless somebody says where.
-        let journal = if test.database.path().is_some() { "ok" } else { "warn" };
-        assert_eq!(grade(&findings, "journal"), journal);
+        assert_eq!(grade(&findings, "journal"), "warn", "there is none yet");
+        Serving::start(&test.database, &[]).await.terminate().await;
+        assert_eq!(grade(&ask().await, "journal"), "ok");
         let made = flint_json(&test.database, &["keys", "create", "--name", "CI", "--environment", "live", "--rotate", "1s"]);
         let id = made.await["id"].as_str().unwrap().to_owned();
         flint_json(&test.database, &["operators", "create", "ada"]).await;

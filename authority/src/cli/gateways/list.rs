@@ -14,7 +14,7 @@ pub(in crate::cli) struct List {}
 
 impl List {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let store = global.open().await?;
+        let store = global.open_existing().await?;
         let (gateways, latest) = (store.gateways().await?, store.latest_change().await?);
         let processes = store.processes(clock::now() - FORGET).await?;
         let of = |id: &str| processes.iter().filter(|process| process.gateway_id == id).collect::<Vec<_>>();

@@ -14,7 +14,7 @@ pub(in crate::cli) struct Revoke {
 
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let store = global.open().await?;
+        let store = global.open_existing().await?;
         let gateway = store.revoke_gateway(&self.gateway, clock::now(), &Actor::cli()).await?;
         if global.json {
             let value = json!({ "id": gateway.id, "name": gateway.name, "revoked_at": gateway.revoked_at });

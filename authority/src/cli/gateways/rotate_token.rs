@@ -18,7 +18,7 @@ pub(in crate::cli) struct RotateToken {
 
 impl RotateToken {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now) = (global.open().await?, clock::now());
+        let (store, now) = (global.open_existing().await?, clock::now());
         let (gateway, token) =
             store.rotate_gateway_token(&self.gateway, self.overlap, now, &Actor::cli()).await?;
         if global.json {

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Activity {
 
 impl Activity {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let store = global.open().await?;
+        let store = global.open_existing().await?;
         let whose = match (self.id, self.owner) {
             (Some(id), _) => Whose::Key(store.key(&id).await?.id),
             (None, Some(owner)) => Whose::Owner(owner),

@@ -20,7 +20,7 @@ pub(in crate::cli) struct Due {
 
 impl Due {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now) = (global.open().await?, clock::now());
+        let (store, now) = (global.open_existing().await?, clock::now());
         let mut filter = Filter { due_by: Some(now + self.within), limit: MAX_PAGE, ..Filter::default() };
         let mut keys = Vec::new();
         loop {

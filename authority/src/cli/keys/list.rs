@@ -51,7 +51,7 @@ impl List {
             after: self.cursor,
             ..Filter::default()
         };
-        let page = global.open().await?.list_keys(&filter, now).await?;
+        let page = global.open_existing().await?.list_keys(&filter, now).await?;
         let keys: Vec<KeyView> =
             page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)).collect();
         if global.json {

@@ -14,7 +14,7 @@ pub(in crate::cli) struct Remove {
 
 impl Remove {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        global.open().await?.remove_key(&self.id, clock::now(), &Actor::cli()).await?;
+        global.open_existing().await?.remove_key(&self.id, clock::now(), &Actor::cli()).await?;
         if global.json {
             return output::json(&json!({ "id": self.id }));
         }

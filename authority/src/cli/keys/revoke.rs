@@ -26,7 +26,7 @@ pub(in crate::cli) struct Revoke {
 
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now) = (global.open().await?, clock::now());
+        let (store, now) = (global.open_existing().await?, clock::now());
         let last_used = store.key_with_use(&self.id).await?.last_used;
         let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
         let view = KeyView::new(key, last_used, now);

@@ -11,7 +11,7 @@ pub(in crate::cli) struct RevokeLeaked {}
 impl RevokeLeaked {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let secret = output::read_line()?;
-        let key = global.open().await?.revoke_leaked(&secret, None, clock::now()).await?;
+        let key = global.open_existing().await?.revoke_leaked(&secret, None, clock::now()).await?;
         if global.json {
             return output::json(&json!({ "id": key.id, "revoked_at": key.revoked_at }));
         }

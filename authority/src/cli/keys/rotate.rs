@@ -20,7 +20,7 @@ pub(in crate::cli) struct Rotate {
 impl Rotate {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let now = clock::now();
-        let store = global.open().await?;
+        let store = global.open_existing().await?;
         // Asked first: when there is a new key, nothing may fail that would keep its secret back.
         let last_used = store.key_with_use(&self.id).await?.last_used;
         let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;

@@ -12,7 +12,7 @@ pub(in crate::cli) struct Show {
 
 impl Show {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now) = (global.open().await?, clock::now());
+        let (store, now) = (global.open_existing().await?, clock::now());
         let listed = store.key_with_use(&self.id).await?;
         let view = KeyView::new(listed.key, listed.last_used, now);
         if global.json {

@@ -50,7 +50,7 @@ impl Update {
             rotate_by: self.rotate.map(|end| end.after(now)),
             version: None,
         };
-        let store = global.open().await?;
+        let store = global.open_existing().await?;
         store.amend_key(&self.id, amendment, now, &Actor::cli()).await?;
         let listed = store.key_with_use(&self.id).await?;
         let view = KeyView::new(listed.key, listed.last_used, now);
