@@ -1,5 +1,6 @@
 # Every step of development and of CI is a target here. `make help` lists them.
-# What has to be on the machine: rustup (rust-toolchain.toml names the rest), Python 3.10 or later, a C compiler for SQLite.
+# What has to be on the machine: rustup (rust-toolchain.toml names the rest), Python 3.10 or later (3.11 for `make test`), a C compiler
+# for SQLite.
 
 CARGO  ?= cargo
 PYTHON ?= python3

@@ -23,11 +23,19 @@ Do one of these and try again:
 
 FAILED = """\
 {name} cannot be installed: pip's message is above. The wheels of tools/wheels/{name}.txt are for Linux x86-64 and arm64
-(glibc 2.31 or later) and for macOS on arm64, and for Python 3.10 or later."""
+(glibc 2.31 or later) and for macOS on arm64, and for Python {python} or later."""
+
+TOO_OLD = """\
+{name} needs Python {needed} or later, and this is {version} ({python}).
+Let a newer one be the first python3 in PATH."""
+
+# The oldest Python that each list has wheels for.
+OLDEST = {"schemathesis": (3, 11)}
 
 
 def installed(name, hint=""):
     """The directory that holds everything of tools/wheels/<name>.txt; ends the program, and adds `hint`, if it cannot be."""
+    _refuse_if_too_old(name, sys.version_info[:3])
     wanted = ROOT / "tools" / "wheels" / f"{name}.txt"
     home = STORE / f"{name}-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
     STORE.mkdir(exist_ok=True)
@@ -36,6 +44,21 @@ def installed(name, hint=""):
         if not home.exists():
             _install(name, wanted, home, hint)
     return home
+
+
+def _oldest(name):
+    return OLDEST.get(name, (3, 10))
+
+
+def _dotted(version):
+    return ".".join(map(str, version))
+
+
+def _refuse_if_too_old(name, version):
+    """Said before pip is asked, which would only say that it finds no version."""
+    if version < _oldest(name):
+        words = {"needed": _dotted(_oldest(name)), "version": _dotted(version), "python": sys.executable}
+        _fail(TOO_OLD.format(name=name, **words), "")
 
 
 def _install(name, wanted, home, hint):
@@ -49,7 +72,7 @@ def _install(name, wanted, home, hint):
         words += ["--target", str(scratch / "home")]
         environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
         if subprocess.run(words, env=environment, stdout=sys.stderr).returncode != 0:
-            _fail(FAILED.format(name=name), hint)
+            _fail(FAILED.format(name=name, python=_dotted(_oldest(name))), hint)
         os.rename(scratch / "home", home)
 
 
