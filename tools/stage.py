@@ -89,8 +89,11 @@ class Stage:
                 process.kill()
                 process.wait()
 
-    def start(self, name, words, port, **environment):
-        """Starts a program, its output in <logs>/<name>.log, and waits until it listens on `port`."""
+    def start(self, name, words, port, says=None, **environment):
+        """Starts a program, its output in <logs>/<name>.log, and waits until it listens on `port`.
+
+        What it prints on standard output goes to the file `says` instead, where that is given: not all of it is for a log.
+        """
         log = self.logs / f"{name}.log"
         with open(log, "w") as output:
             # A session of its own: Ctrl-C reaches this program alone, which then ends the others in order.
@@ -99,8 +102,8 @@ class Stage:
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=says or output,
+                stderr=output,
                 start_new_session=True,
             )
         self.running.append((name, process))
