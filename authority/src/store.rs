@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, ConnectOptions as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Transaction};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::config::Database;
@@ -139,21 +139,19 @@ impl Store {
         sqlx::any::install_default_drivers();
         let options = connect_options(database)?;
         let is_sqlite = database.path().is_some();
-        let pool = AnyPoolOptions::new()
+        let opened = AnyPoolOptions::new()
             .max_connections(if is_sqlite { 8 } else { 20 })
             .acquire_timeout(Duration::from_secs(10))
             .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if is_sqlite {
-                        for pragma in SQLITE_PRAGMAS {
-                            sqlx::query(pragma).execute(&mut *connection).await?;
-                        }
-                    }
-                    Ok(())
-                })
+                Box::pin(async move { if is_sqlite { set_up(connection).await } else { Ok(()) } })
             })
-            .connect_with(options)
-            .await?;
+            .connect_with(options.clone())
+            .await;
+        let pool = match opened {
+            // The pool tries until its time is over, and keeps the reason to itself.
+            Err(sqlx::Error::PoolTimedOut) => return Err(why_not(&options, is_sqlite).await),
+            opened => opened?,
+        };
         if is_sqlite {
             sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         } else {
@@ -220,6 +218,22 @@ impl Store {
             newer
         });
     }
+}
+
+async fn set_up(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    for pragma in SQLITE_PRAGMAS {
+        sqlx::query(pragma).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Why a database cannot be opened.
+async fn why_not(options: &AnyConnectOptions, is_sqlite: bool) -> StoreError {
+    let tried = async {
+        let mut connection = AnyConnection::connect_with(options).await?;
+        if is_sqlite { set_up(&mut connection).await } else { Ok(()) }
+    };
+    tried.await.err().unwrap_or(sqlx::Error::PoolTimedOut).into()
 }
 
 const SQLITE_PRAGMAS: [&str; 5] = [

@@ -33,11 +33,6 @@ fn write(to: &mut impl io::Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// So many of a thing whose plural takes an s.
-pub(super) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
 /// One line of standard input, without its end: how secrets come in.
 pub(super) fn read_line() -> anyhow::Result<String> {
     let mut text = String::new();

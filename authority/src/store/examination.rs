@@ -57,6 +57,11 @@ impl Finding {
     }
 }
 
+/// So many of a thing whose plural takes an s.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 impl Store {
     /// Looks at everything.
     ///
@@ -118,16 +123,15 @@ impl Store {
         Ok(if ahead > 0 {
             let advice =
                 "start flint serve anew, or run flint restore without a file: both revoke them again";
-            Finding::bad(
-                "journal",
-                format!("{path} has revoked {ahead} keys that pass in the database"),
-                advice,
-            )
+            let finding = format!("{path} has revoked {} that the database lets pass", count(ahead, "key"));
+            Finding::bad("journal", finding, advice)
         } else if lacking > 0 {
-            let advice = "is it the one that flint serve writes? A start of flint serve adds what is missing";
-            Finding::warn("journal", format!("{path} knows nothing of {lacking} revoked keys"), advice)
+            let advice = "is it the one that flint serve writes? Of several machines each has its own, and the next \
+                          start of flint serve adds what is missing";
+            Finding::warn("journal", format!("{path} lacks {}", count(lacking, "revocation")), advice)
         } else {
-            Finding::good("journal", format!("{path} holds {} revocations", known.revoked.len()))
+            let held = count(known.revoked.len(), "revocation");
+            Finding::good("journal", format!("{path} holds {held}"))
         })
     }
 

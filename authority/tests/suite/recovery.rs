@@ -79,6 +79,21 @@ async fn a_file_that_was_put_back_by_hand_is_noticed() {
     assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "revoked");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cannot_be_opened_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("keys.csv");
+    std::fs::write(&text, "sha256,name,environment\n".repeat(100)).unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (database, reason) in [
+        (Database::Sqlite(text), "file is not a database"),
+        (Database::Postgres(format!("postgres://flint:s3cret@{nobody}/flint")), "refused"),
+    ] {
+        let said = Store::open(&database).await.err().unwrap().to_string();
+        assert!(said.contains(reason) && !said.contains("s3cret"), "{said}");
+    }
+}
+
 /// A sign that means something in a URL means nothing in the name of a file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_path_is_taken_as_it_is_written() {
@@ -313,7 +328,7 @@ on_both! {
         assert_eq!(find().await.grade, Grade::Good);
         std::fs::write(journal.path(), "").unwrap();
         let found = find().await;
-        assert!(found.grade == Grade::Warn && found.finding.contains("knows nothing of 1 "), "{found:?}");
+        assert!(found.grade == Grade::Warn && found.finding.contains("lacks 1 revocation"), "{found:?}");
         // As where a revocation was written down and its commit failed.
         let entry = Entry { sha256: other.digest.to_hex(), id: other.id, revoked_at: now, reason: None };
         journal.append(&[entry]).await.unwrap();

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
 use crate::model::import::{BadLine, Format};
-use crate::store::Actor;
 use crate::store::importing::STEP;
+use crate::store::{Actor, examination};
 
 /// Bring in keys of elsewhere by their digests
 ///
@@ -59,7 +59,10 @@ impl Import {
         }
         let done = if self.dry_run { "would be imported" } else { "imported" };
         let were = if skipped == 1 { "was" } else { "were" };
-        output::print(&format!("{} {done}, {skipped} {were} here already\n", output::count(count, "key")))
+        output::print(&format!(
+            "{} {done}, {skipped} {were} here already\n",
+            examination::count(count, "key")
+        ))
     }
 
     fn format(&self) -> anyhow::Result<Format> {
@@ -94,7 +97,7 @@ fn refuse(global: &Global, bad: &[BadLine]) -> anyhow::Result<Exit> {
     }
     Ok(Exit {
         code: 2,
-        message: format!("{} cannot be used; nothing was imported", output::count(bad.len(), "line")),
+        message: format!("{} cannot be used; nothing was imported", examination::count(bad.len(), "line")),
     })
 }
 
