@@ -211,7 +211,7 @@ pub(super) async fn amend(
         owner: body.owner,
         expires_at: body.expires_at,
         rotate_by: body.rotate_by,
-        version: if_match(&headers)?.or(body.version),
+        version: same_version(if_match(&headers)?, body.version)?,
     };
     app.store.amend_key(&id, amendment, now, &caller.actor).await?;
     let listed = app.store.key_with_use(&id).await?;
@@ -228,12 +228,24 @@ fn with_tag(key: KeyView) -> Response {
     response
 }
 
+/// The version that was named, in one way or in both.
+fn same_version(header: Option<i64>, body: Option<i64>) -> Result<Option<i64>, ApiError> {
+    if header.is_some() && body.is_some() && header != body {
+        return Err(ApiError::invalid(
+            "The header if-match and the field version must name the same version",
+        ));
+    }
+    Ok(header.or(body))
+}
+
 /// The version that `If-Match` names; `*` is any.
 fn if_match(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
-    let Some(value) = headers.get(header::IF_MATCH) else {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default().trim();
+    // Of several, each is one that would do; nobody asks that of a key.
+    let text = if values.next().is_none() { value.to_str().unwrap_or_default().trim() } else { "" };
     if text == "*" {
         return Ok(None);
     }

@@ -61,6 +61,9 @@ on_both! {
         assert_eq!(second.error(), (409, "CHANGED_MEANWHILE".into()));
         assert_eq!(patch(&client, &id, json!({"name": "third", "version": 1})).await.error().0, 409);
         assert_eq!(patch(&client.with("if-match", "x"), &id, json!({"name": "y"})).await.error().0, 400);
+        let both = client.with("if-match", "\"2\"");
+        assert_eq!(patch(&both, &id, json!({"name": "y", "version": 3})).await.error().0, 400);
+        assert_eq!(patch(&both, &id, json!({"version": 2})).await.ok()["name"], "first");
         // All at once, from the same version: one of them wins, the others are told.
         let calls: Vec<_> = (0..8).map(|number| {
             let (client, id) = (client.with("if-match", "\"2\""), id.clone());
