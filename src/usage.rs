@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::iter;
 
 use crate::backoff::Backoff;
 use crate::outcome::Outcome;
@@ -26,7 +27,7 @@ pub const INTERVAL: u64 = 5_000;
 /// Counts, and the report that is on its way.
 #[derive(Debug, Default)]
 pub struct Usage {
-    keys: HashMap<Box<str>, Vec<Count>, BuildHasherDefault<IdHasher>>,
+    keys: HashMap<Box<str>, Counts, BuildHasherDefault<IdHasher>>,
     pairs: usize,
     dropped: u64,
     /// When counting began: Unix seconds, and milliseconds of the monotonic clock.
@@ -41,6 +42,13 @@ pub struct Usage {
 /// shows on every request; ids are chosen by the authority.
 #[derive(Clone, Copy, Debug, Default)]
 struct IdHasher(u64);
+
+/// The counts of one key: as a rule there is one outcome, which is then found without another step.
+#[derive(Debug)]
+struct Counts {
+    first: Count,
+    others: Vec<Count>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
@@ -76,18 +84,19 @@ impl Usage {
     pub fn count(&mut self, key: &str, outcome: Outcome, ms: u64, unix: i64) -> bool {
         self.began.get_or_insert((unix, ms));
         if let Some(counts) = self.keys.get_mut(key) {
-            if let Some(count) = counts.iter_mut().find(|count| count.outcome == outcome) {
+            if let Some(count) = counts.of(outcome) {
                 count.count += 1;
                 count.last_used = count.last_used.max(unix);
                 return true;
             }
             if self.pairs < MAX_PAIRS {
-                counts.push(Count { outcome, count: 1, last_used: unix });
+                counts.others.push(Count { outcome, count: 1, last_used: unix });
                 self.pairs += 1;
                 return true;
             }
         } else if self.pairs < MAX_PAIRS {
-            self.keys.insert(key.into(), vec![Count { outcome, count: 1, last_used: unix }]);
+            let first = Count { outcome, count: 1, last_used: unix };
+            self.keys.insert(key.into(), Counts { first, others: Vec::new() });
             self.pairs += 1;
             return true;
         }
@@ -148,7 +157,8 @@ impl Usage {
         while entries.len() < REPORT_PAIRS
             && let Some((key, counts)) = keys.next()
         {
-            entries.extend(counts.into_iter().map(|Count { outcome, count, last_used }| UsageEntry {
+            let counts = iter::once(counts.first).chain(counts.others);
+            entries.extend(counts.map(|Count { outcome, count, last_used }| UsageEntry {
                 key_id: key.to_string(),
                 outcome: outcome.as_str().to_owned(),
                 count,
@@ -168,6 +178,16 @@ impl Usage {
         self.sealed = Some(serde_json::to_vec(&report).unwrap_or_default().into());
     }
 }
+
+// === impl Counts ===
+
+impl Counts {
+    fn of(&mut self, outcome: Outcome) -> Option<&mut Count> {
+        iter::once(&mut self.first).chain(&mut self.others).find(|count| count.outcome == outcome)
+    }
+}
+
+// === impl IdHasher ===
 
 impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {

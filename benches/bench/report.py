@@ -93,7 +93,7 @@ code, and a busy neighbour adds to every row; differences below about half a mic
 nothing, at idle priority, keep the cores awake: a virtual core that sleeps between requests comes back cold, and its
 rows jump by a fifth. The *floor* is a hand-written module ([benches/modules/floor.rs](../benches/modules/floor.rs))
 that makes the host calls of our allow path with fixed arguments and computes nothing: all headers, one shared value of
-1,500 bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
+2,700 bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
 its own in the same process, and its ticks and long polls run in every row alike. The keys that ask are spread over all
 keys of the table.
 

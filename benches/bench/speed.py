@@ -9,7 +9,7 @@ from .envoy import Envoy, Server, until
 
 MANY, FEW = 1_000_000, 1_000
 # A shard of our table is about this long; so many of them hold a million keys.
-SHARD, SHARDS_OF_MANY, SHARDS_OF_FEW = 1_500, 131_072, 128
+SHARD, SHARDS_OF_MANY, SHARDS_OF_FEW = 2_700, 41_667, 42
 
 
 @dataclass

@@ -105,9 +105,9 @@ fn ask<'c>(config: &'c Config, request: &Request<'_>, keys: Keys<'_, Shared>) ->
 fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Refused> {
     strip(request)?;
     let outcome = permit.outcome();
-    if let Some(found) = permit.key() {
-        // A record that was accepted was read: it reads again.
-        let record = found.record().ok_or(Refused(0))?;
+    // A record that was accepted was read: it reads again.
+    let record = permit.key().map(|found| found.record().ok_or(Refused(0))).transpose()?;
+    if let Some(record) = &record {
         if !root.config.forward_authorization {
             flint_abi::remove_request_header(b"authorization")?;
         }
@@ -121,18 +121,19 @@ fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Re
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
     flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes())?;
-    count(root, outcome, permit.key());
+    count(root, outcome, record.map(|record| record.id));
     Ok(())
 }
 
 fn refuse(root: &Root, request: &Request<'_>, refusal: &Refusal<'_>) -> Result<(), Refused> {
     strip(request)?;
-    if let Some(record) = refusal.key.as_ref().and_then(Found::record) {
+    let record = refusal.key.as_ref().and_then(Found::record);
+    if let Some(record) = &record {
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
     flint_abi::set_property(b"flint_outcome", refusal.outcome.as_str().as_bytes())?;
     answer(refusal.outcome, &root.config.realm, refusal)?;
-    count(root, refusal.outcome, refusal.key.as_ref());
+    count(root, refusal.outcome, record.map(|record| record.id));
     Ok(())
 }
 
@@ -161,13 +162,13 @@ fn strip(request: &Request<'_>) -> Result<(), Refused> {
     request.reserved.iter().try_for_each(|name| flint_abi::remove_request_header(name))
 }
 
-fn count(root: &Root, outcome: Outcome, key: Option<&Found>) {
+fn count(root: &Root, outcome: Outcome, key_id: Option<&str>) {
     root.vm.metrics.add(Counter::Requests(outcome), 1);
-    if let Some(record) = key.and_then(Found::record)
+    if let Some(key_id) = key_id
         && let Some(gateway) = root.gateway()
     {
         let gateway = &mut *gateway.borrow_mut();
-        if !gateway.usage.count(record.id, outcome, gateway.ms, gateway.unix) {
+        if !gateway.usage.count(key_id, outcome, gateway.ms, gateway.unix) {
             root.vm.metrics.add(Counter::UsageDropped, 1);
         }
     }
