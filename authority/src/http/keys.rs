@@ -62,10 +62,12 @@ pub(super) struct CreateKey {
 #[serde(deny_unknown_fields)]
 pub(super) struct AmendKey {
     /// What people call it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     name: Option<String>,
     /// Grants.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false)]
     permissions: Option<Vec<String>>,
     /// Who it belongs to; `null` is nobody.
     #[serde(default, deserialize_with = "present")]

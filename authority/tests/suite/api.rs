@@ -35,6 +35,9 @@ on_both! {
         assert_eq!((&changed["name"], &changed["owner"], &changed["expires_at"], &changed["version"]),
             (&json!("Deploy"), &Value::Null, &Value::Null, &json!(2)));
         assert_eq!(changed["permissions"], json!(["documents:read"]));
+        for nothing in [json!({"name": null}), json!({"permissions": null})] {
+            assert_eq!(patch(&client, id, nothing).await.error(), (400, "INVALID_REQUEST".into()));
+        }
 
         let rotated = client.post(&format!("/v1/keys/{id}/rotate"), &json!({"overlap_seconds": 900})).await.ok();
         assert_ne!(rotated["secret"], made["secret"]);
