@@ -10,6 +10,7 @@
 pub mod draft;
 pub mod import;
 pub mod lifecycle;
+pub mod notices;
 pub mod view;
 
 use flint_auth::key::{Digest, Environment};
@@ -124,9 +125,13 @@ impl Key {
     /// Whether the key should have been rotated by now. A key that is over or has a successor is not due.
     #[must_use]
     pub fn is_due(&self, now: i64) -> bool {
-        self.rotate_by.is_some_and(|time| time <= now)
-            && self.replaced_by.is_none()
-            && matches!(self.state(now), State::Active | State::Pending)
+        self.rotate_by.is_some_and(|time| time <= now) && self.goes_on(now)
+    }
+
+    /// Whether somebody counts on the key: it is not over, and no other takes over from it.
+    #[must_use]
+    pub fn goes_on(&self, now: i64) -> bool {
+        self.replaced_by.is_none() && matches!(self.state(now), State::Active | State::Pending)
     }
 }
 
