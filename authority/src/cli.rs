@@ -14,6 +14,7 @@ mod doctor;
 mod duration;
 mod gateways;
 mod keys;
+mod notices;
 #[cfg(unix)]
 mod open_files;
 mod operators;
@@ -78,6 +79,9 @@ enum Command {
     /// Add and shut out the people who sign in to the dashboard
     #[command(subcommand)]
     Operators(operators::Operators),
+    /// Try the webhook that is told of keys that end
+    #[command(subcommand)]
+    Notices(notices::Notices),
     /// Choose the permissions that the dashboard offers
     #[command(subcommand)]
     Permissions(permissions::Permissions),
@@ -130,6 +134,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Gateways(gateways) => gateways.run(&cli.global).await,
         Command::Tokens(tokens) => tokens.run(&cli.global).await,
         Command::Operators(operators) => operators.run(&cli.global).await,
+        Command::Notices(notices) => notices.run(&cli.global).await,
         Command::Permissions(permissions) => permissions.run(&cli.global).await,
         Command::Audit(audit) => audit.run(&cli.global).await,
         Command::Doctor(doctor) => doctor.run(&cli.global).await,

@@ -31,6 +31,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use flint_auth::protocol::{KEY_TABLE_PATH, USAGE_PATH};
 use tokio::sync::watch;
 
+use crate::notices::Counts;
 use crate::store::gateways::Acknowledgement;
 use crate::store::{Store, StoreError};
 use access::Needs;
@@ -44,6 +45,7 @@ pub struct App {
     stopping: watch::Receiver<bool>,
     counted: Arc<metrics::Counted>,
     last_page: Arc<key_table::LastPage>,
+    notices: Arc<Counts>,
 }
 
 /// A method of a path, what it needs, and what answers.
@@ -129,6 +131,7 @@ impl App {
             stopping,
             counted: Arc::default(),
             last_page: Arc::default(),
+            notices: Arc::default(),
         }
     }
 

@@ -25,6 +25,8 @@ pub mod http;
 
 pub mod dashboard;
 
+pub mod notices;
+
 pub mod probe;
 
 pub mod cli;

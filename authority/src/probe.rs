@@ -112,7 +112,7 @@ fn holds_at(
 }
 
 /// What this machine trusts; `SSL_CERT_FILE` names something else.
-fn roots() -> Arc<RootCertStore> {
+pub(crate) fn roots() -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Arc::new(roots)

@@ -21,6 +21,7 @@ pub mod importing;
 pub mod journal;
 pub mod keys;
 pub mod listing;
+pub mod notices;
 pub mod operators;
 pub mod propagation;
 pub mod recovery;

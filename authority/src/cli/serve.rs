@@ -12,9 +12,10 @@ use tracing_subscriber::EnvFilter;
 use super::duration::parse_span;
 #[cfg(unix)]
 use super::open_files;
-use super::{Global, output};
+use super::{Global, notices, output};
 use crate::clock;
 use crate::http::server::{self, Limits, Proxy, Settings, Tls, TlsFiles};
+use crate::notices::Notify;
 use crate::secret::Secret;
 use crate::store::catalogue::Offered;
 use crate::store::operators::Operator;
@@ -51,6 +52,8 @@ pub(super) struct Serve {
     /// How long activity by day is kept
     #[arg(long, default_value = "400d", value_parser = parse_span)]
     keep_days: i64,
+    #[command(flatten)]
+    notify: notices::To,
 }
 
 impl Serve {
@@ -107,8 +110,18 @@ impl Serve {
             }
             _ => None,
         };
+        let webhook = self.notify.webhook()?;
+        if let Some(webhook) = &webhook {
+            tracing::info!(%webhook, signed = webhook.signs(), "notices of keys that end are sent");
+        }
         let limits = Limits { connections: self.max_connections, ..Limits::default() };
-        Ok(Settings { keep, limits, proxies: self.trusted_proxy.clone(), tls })
+        Ok(Settings {
+            keep,
+            limits,
+            proxies: self.trusted_proxy.clone(),
+            tls,
+            notify: webhook.map(Notify::to),
+        })
     }
 }
 

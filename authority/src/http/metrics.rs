@@ -1,6 +1,7 @@
 //! `/metrics`: what a Prometheus should watch. Numbers only: nothing here names a key, an owner or a person.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -52,6 +53,9 @@ pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, Ap
     line(&mut text, "flint_held_calls", app.store.held_calls() as i64);
     gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored and not yet added up");
     line(&mut text, "flint_usage_reports_pending", app.store.pending_reports().await?);
+    counter(&mut text, "flint_notices_sent_total", "Notices that the webhook took", &app.notices.sent);
+    let help = "Deliveries of notices that failed, every try of its own";
+    counter(&mut text, "flint_notices_failed_total", help, &app.notices.failed);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
@@ -69,6 +73,11 @@ async fn count_keys(app: &App, now: i64) -> Result<KeyCounts, ApiError> {
 fn gauge(text: &mut String, name: &str, help: &str) {
     // Writing to a `String` does not fail.
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+fn counter(text: &mut String, name: &str, help: &str, count: &AtomicU64) {
+    let count = count.load(Ordering::Relaxed);
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}");
 }
 
 fn line(text: &mut String, series: &str, value: i64) {

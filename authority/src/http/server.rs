@@ -27,11 +27,14 @@ pub use self::limits::Limits;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 pub use super::client_address::{NotAProxy, Proxy};
 use super::{App, router};
+use crate::notices::Notify;
 use crate::store::rollup::Retention;
 use crate::store::{Store, upkeep, wake};
 
 /// How long requests may take to end after the program was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a notice that is on its way may take to be noted when everything else has ended.
+const LAST_NOTICE: Duration = Duration::from_secs(2);
 /// How often what gateways say is written down.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,8 @@ pub struct Settings {
     pub proxies: Vec<Proxy>,
     /// The certificate; without one it speaks in the clear.
     pub tls: Option<Tls>,
+    /// Who is told of keys that end; nobody, where nothing is said.
+    pub notify: Option<Notify>,
 }
 
 /// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what is left.
@@ -61,6 +66,9 @@ pub async fn serve(
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
     let writer = tokio::spawn(write_down(app.clone(), stopped.clone()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), settings.keep));
+    let notifier = settings.notify.map(|notify| {
+        tokio::spawn(notify.run(Arc::clone(&store), Arc::clone(&app.notices), stopped.clone()))
+    });
     let renewer = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     let serving = Serving {
         router: TowerToHyperService::new(router(app)),
@@ -84,6 +92,11 @@ pub async fn serve(
     watcher.abort();
     upkeep.abort();
     renewer.inspect(tokio::task::JoinHandle::abort);
+    if let Some(mut notifier) = notifier
+        && timeout(LAST_NOTICE, &mut notifier).await.is_err()
+    {
+        notifier.abort();
+    }
     // It ends by itself now; that it panicked has been reported by the runtime.
     let _ = writer.await;
     store.close().await;

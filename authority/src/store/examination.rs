@@ -2,6 +2,7 @@
 
 use super::propagation::Standing;
 use super::{Store, StoreError};
+use crate::clock;
 use crate::config::Database;
 
 /// How well something is.
@@ -30,6 +31,8 @@ pub struct Finding {
 
 /// How far the clock of a gateway may be off, in seconds.
 const CLOCK_LIMIT: i64 = 5;
+/// A webhook that no server has named for so many seconds is no longer in use.
+const NO_LONGER: i64 = 600;
 
 impl Grade {
     /// The word: `ok`, `warn` or `fail`.
@@ -74,6 +77,7 @@ impl Store {
         findings.extend(self.examine_keys(now).await?);
         findings.push(self.examine_usage(now).await?);
         findings.push(self.examine_operators().await?);
+        findings.push(self.examine_notices(now).await?);
         Ok(findings)
     }
 
@@ -209,6 +213,26 @@ impl Store {
                 Finding::bad("usage", "reports have waited for more than five minutes", advice)
             }
             _ => Finding::good("usage", "reports are added up as they come"),
+        })
+    }
+
+    async fn examine_notices(&self, now: i64) -> Result<Finding, StoreError> {
+        let watch = self.notice_watch().await?;
+        let Some(webhook) = watch.webhook.filter(|_| watch.seen_at.is_some_and(|at| now - at < NO_LONGER))
+        else {
+            let finding = "no flint serve has a webhook: nobody is told of keys that end";
+            return Ok(Finding::good("notices", finding));
+        };
+        Ok(match (watch.tried_at, watch.failure) {
+            (Some(at), Some(reason)) => Finding::bad(
+                "notices",
+                format!("{webhook}, {}: {reason}", clock::to_text(at)),
+                "look at the receiver; flint notices test tries it",
+            ),
+            (Some(at), None) => {
+                Finding::good("notices", format!("{webhook} took the last one at {}", clock::to_text(at)))
+            }
+            (None, _) => Finding::good("notices", format!("{webhook} has not been sent any yet")),
         })
     }
 

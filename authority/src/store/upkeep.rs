@@ -40,6 +40,7 @@ async fn roll_up_all(store: &Store) -> Result<(), StoreError> {
 async fn prune(store: &Store, keep: Retention) -> Result<(), StoreError> {
     store.prune_usage(keep, clock::now()).await?;
     store.forget_processes(clock::now() - GONE_AFTER).await?;
+    store.forget_notices(clock::now()).await?;
     store.forget_ended_sessions(clock::now()).await
 }
 

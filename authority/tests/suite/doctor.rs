@@ -28,7 +28,7 @@ pub(crate) async fn grades(database: &Database, url: &str, roots: &str) -> (Stri
 }
 
 /// A server that is ready, for as long as the test runs, with a certificate for `localhost` that ends in so many days.
-async fn tls_server(issuer: &CertifiedIssuer<'static, KeyPair>, days: u64) -> u16 {
+pub(crate) async fn tls_server(issuer: &CertifiedIssuer<'static, KeyPair>, days: u64) -> u16 {
     let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let end = UNIX_EPOCH + clock::since_epoch() + Duration::from_secs(days * 86_400);
     own.not_before = (UNIX_EPOCH + clock::since_epoch() - Duration::from_secs(3_600)).into();

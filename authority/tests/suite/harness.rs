@@ -92,8 +92,12 @@ impl Harness {
 
     /// Another server on the same database, as behind a load balancer.
     pub(crate) async fn second(&self) -> (Client, Arc<Store>) {
+        self.second_with(Settings::default()).await
+    }
+
+    pub(crate) async fn second_with(&self, settings: Settings) -> (Client, Arc<Store>) {
         let store = Arc::new(Store::open(&self.database.database).await.unwrap());
-        let (client, running) = serve(Arc::clone(&store), Settings::default()).await;
+        let (client, running) = serve(Arc::clone(&store), settings).await;
         // It runs until the test ends.
         std::mem::forget(running.stop);
         (client, store)

@@ -38,7 +38,11 @@ pub(crate) fn command(database: &Database) -> Command {
 pub(crate) fn command_of(program: &str, database: &Database) -> Command {
     let mut command = Command::new(program);
     command.env("FLINT_DATABASE", url(database)).env_remove("FLINT_LISTEN").kill_on_drop(true);
-    command.env_remove("FLINT_JOURNAL");
+    command
+        .env_remove("FLINT_JOURNAL")
+        .env_remove("FLINT_NOTIFY_WEBHOOK")
+        .env_remove("FLINT_NOTIFY_WEBHOOK_FILE");
+    command.env_remove("FLINT_NOTIFY_WEBHOOK_SECRET").env_remove("FLINT_NOTIFY_WEBHOOK_SECRET_FILE");
     if let Database::Postgres(url) = database {
         // Not all tests' journals in one, and none in the folder where the tests run.
         let (place, parameters) = url.split_once('?').unwrap_or((url, ""));

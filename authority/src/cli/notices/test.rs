@@ -1,0 +1,29 @@
+//! `flint notices test`
+
+use serde_json::json;
+
+use super::To;
+use crate::cli::{Exit, Global, output};
+use crate::notices::send_test;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Test {
+    #[command(flatten)]
+    to: To,
+}
+
+impl Test {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let Some(webhook) = self.to.webhook()? else {
+            let message = "no webhook is named: --notify-webhook, or FLINT_NOTIFY_WEBHOOK in the environment";
+            return Err(Exit { code: 2, message: message.into() }.into());
+        };
+        let (place, is_signed) = (webhook.to_string(), webhook.signs());
+        let status = send_test(&webhook).await.map_err(|error| anyhow::anyhow!("{place}: {error}"))?;
+        if global.json {
+            return output::json(&json!({ "webhook": place, "status": status, "signed": is_signed }));
+        }
+        let signed = if is_signed { "signed" } else { "without a signature" };
+        output::print(&format!("{place} took the test, {signed}, and answered {status}\n"))
+    }
+}
