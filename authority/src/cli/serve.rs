@@ -79,6 +79,12 @@ impl Serve {
         for entry in &recovered.replayed {
             tracing::warn!(key = entry.id, "revoked again: the journal knows of it and the database did not");
         }
+        for end in &recovered.ended {
+            tracing::warn!(
+                key = end.id,
+                "ends earlier again: the journal knows of it and the database did not"
+            );
+        }
         let store = Arc::new(store);
         let listener = TcpListener::bind(self.listen)
             .await
