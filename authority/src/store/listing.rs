@@ -138,6 +138,8 @@ impl Store {
             let comparison = if is_descending { "<" } else { ">" };
             let (value, id) = (conditions.bind(value), conditions.bind(Value::Text(id)));
             conditions.sql.push(format!("({}, {}) {comparison} ({value}, {id})", order.0, order.1));
+            // Follows from it. SQLite begins to read an index over an expression where this says, and else at its end.
+            conditions.sql.push(format!("{} {comparison}= {value}", order.0));
         }
         let limit = filter.limit.clamp(1, MAX_PAGE);
         let limit_value = conditions.bind(Value::Number(i64::from(limit) + 1));
