@@ -1,5 +1,6 @@
-//! Requests that were created and whose headers have not come: a filter before this one in the chain keeps them, or has
-//! answered them itself, and then they never come. Nobody tells the filter when such a request ends; it asks.
+//! Requests that were created and whose headers have not come. Envoy creates a request here when its headers are there,
+//! or for a line of the access log alone; then they never come. A host may create it earlier, while a filter before this
+//! one keeps it. Nobody tells the filter when such a request ends; it asks.
 
 use std::collections::BTreeMap;
 

@@ -52,9 +52,18 @@ pub(super) fn on_request(root: &Root, context: u32) -> Action {
 /// A request that waited is decided, table or not.
 pub(super) fn resume(root: &Root, context: u32) {
     // A request that has gone in the meantime is refused here, and there is nothing left to do for it.
-    if flint_abi::set_effective_context(context).is_ok() && serve(root, false) == Next::Continue {
+    if flint_abi::set_effective_context(context).is_ok()
+        && !has_ended()
+        && serve(root, false) == Next::Continue
+    {
         let _ = flint_abi::resume_request();
     }
+}
+
+/// Whether the request has ended and is only not freed yet, as it is for the rest of a turn of the event loop. To
+/// answer it or to let it go on would reach filters that are gone. It has a duration from the moment it ends.
+fn has_ended() -> bool {
+    matches!(flint_abi::property(b"request\0duration"), Ok(Some(_)))
 }
 
 /// Envoy does not let it come to this; if it did, nothing would pass.

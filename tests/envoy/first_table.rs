@@ -157,6 +157,31 @@ fn clients_that_hang_up_while_they_wait_leave_nothing_behind() {
 }
 
 #[test]
+fn clients_that_hang_up_as_the_table_comes_harm_nobody() {
+    let key = Key::live("good").may(&["*"]);
+    for _ in 0..5 {
+        let scene = cold(1, &[&key]);
+        let address = scene.gateway.address();
+        let waiting: Vec<_> = (0..300)
+            .map(|_| {
+                let mut connection = http1::Connection::open(address);
+                connection.write(&Request::get("/documents").bearer(&key.secret)).expect("a connection");
+                connection
+            })
+            .collect();
+        // Envoy may see some go in the same turn of its loop in which the filter lets them go on.
+        thread::scope(|scope| {
+            scope.spawn(|| scene.authority.recover());
+            waiting.into_iter().for_each(http1::Connection::close);
+        });
+        eventually("the table is there", Duration::from_secs(10), || {
+            scene.send("main", &Request::get("/documents").bearer(&key.secret)).status == 200
+        });
+        scene.gateway.is_unharmed();
+    }
+}
+
+#[test]
 fn the_table_is_not_used_before_its_last_page() {
     let keys: Vec<Key> = (0..4).map(|_| Key::live("paged").may(&["*"])).collect();
     let scene = cold(1, &keys.iter().collect::<Vec<_>>());
