@@ -4,25 +4,11 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { Authority, browser, eventually, signIn, violations, visit } from "./harness.mjs";
+import { test } from "node:test";
+import { eventually, violations } from "./harness.mjs";
+import { authority, operator, stage } from "./stage.mjs";
 
-let authority, chromium;
-
-before(async () => {
-  [authority, chromium] = await Promise.all([Authority.start(), browser()]);
-});
-
-after(async () => {
-  await chromium.close();
-  await authority.stop();
-});
-
-async function operator(options) {
-  const page = await visit(chromium, authority, options);
-  await signIn(page, authority);
-  return page;
-}
+stage();
 
 const names = (page) => page.locator("table.keys tbody .key-name").allTextContents();
 

@@ -1,14 +1,14 @@
 // Every page and dialog, in both themes: nothing that axe finds, nothing on the console, nothing too wide.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Authority, browser, signIn, violations, visit } from "./harness.mjs";
+import { test } from "node:test";
+import { signIn, violations, visit } from "./harness.mjs";
 import { seed } from "./seed.mjs";
+import { authority, chromium, operator, stage } from "./stage.mjs";
 
-let authority, chromium, seeded, pages;
+let seeded, pages;
 
-before(async () => {
-  [authority, chromium] = await Promise.all([Authority.start(), browser()]);
+stage(async () => {
   seeded = await seed(authority);
   await authority.flint("tokens", "create", "--name", "Nightly job", "--permission", "keys:read");
   await authority.flint("operators", "create", "grace");
@@ -45,11 +45,6 @@ before(async () => {
   };
 });
 
-after(async () => {
-  await chromium.close();
-  await authority.stop();
-});
-
 for (const colorScheme of ["light", "dark"]) {
   test(`pages, ${colorScheme}`, async (t) => {
     const page = await visit(chromium, authority, { colorScheme });
@@ -70,8 +65,7 @@ for (const colorScheme of ["light", "dark"]) {
   });
 
   test(`menus and dialogs, ${colorScheme}`, async (t) => {
-    const page = await visit(chromium, authority, { colorScheme, reducedMotion: "reduce" });
-    await signIn(page, authority);
+    const page = await operator({ colorScheme, reducedMotion: "reduce" });
     const dialogs = [
       [`/settings/api-keys/${seeded.keys.checkout.id}`, "Rotate…"],
       [`/settings/api-keys/${seeded.keys.checkout.id}`, "Revoke…"],
@@ -111,8 +105,7 @@ for (const colorScheme of ["light", "dark"]) {
 test("nothing is wider than its window, from 320 pixels or 200 % on", async (t) => {
   for (const width of [320, 640, 970, 1100, 1200, 1280, 1440]) {
     const viewport = { width, height: 640 };
-    const page = await visit(chromium, authority, { viewport });
-    await signIn(page, authority);
+    const page = await operator({ viewport });
     for (const [name, path] of Object.entries(pages)) {
       await t.test(`${name}, ${width}`, async () => {
         await page.goto(path);
@@ -126,8 +119,7 @@ test("nothing is wider than its window, from 320 pixels or 200 % on", async (t) 
 });
 
 test("the switch of the theme wins over the system, and stays", async () => {
-  const page = await visit(chromium, authority, { colorScheme: "dark" });
-  await signIn(page, authority);
+  const page = await operator({ colorScheme: "dark" });
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const dark = await background();
   await page.locator(".who summary").click();

@@ -1,23 +1,14 @@
 // Without scripts, and without a mouse.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Authority, browser, signIn, violations, visit } from "./harness.mjs";
+import { test } from "node:test";
+import { violations, visit } from "./harness.mjs";
+import { authority, chromium, operator, stage } from "./stage.mjs";
 
-let authority, chromium;
-
-before(async () => {
-  [authority, chromium] = await Promise.all([Authority.start(), browser()]);
-});
-
-after(async () => {
-  await chromium.close();
-  await authority.stop();
-});
+stage();
 
 test("without scripts a key is made, found, rotated and revoked", async () => {
-  const page = await visit(chromium, authority, { javaScriptEnabled: false });
-  await signIn(page, authority);
+  const page = await operator({ javaScriptEnabled: false });
   await page.getByRole("link", { name: "Generate New Key" }).first().click();
   await page.getByRole("radio", { name: /^Live/ }).check();
   await page.getByLabel("Name", { exact: true }).fill("Plain");
@@ -150,8 +141,7 @@ test("a session that has ended leads to the form to sign in, and back", async ()
 });
 
 test("the log and the activity are downloaded as files", async () => {
-  const page = await visit(chromium, authority);
-  await signIn(page, authority);
+  const page = await operator();
   for (const [path, name] of [["/settings/audit", "audit.csv"], ["/settings/activity", "activity.csv"]]) {
     await page.goto(path);
     const [download] = await Promise.all([
