@@ -77,8 +77,9 @@ struct Row {
     attempts: i64,
 }
 
+/// A key and its place among the changes.
 #[derive(FromRow)]
-struct Found {
+struct Changed {
     #[sqlx(flatten)]
     key: KeyRow,
     change_seq: i64,
@@ -122,16 +123,16 @@ impl Store {
             Kind::RotationDue => "rotate_by",
         };
         let same = format!(
-            "SELECT {COLUMNS}, change_seq FROM api_key WHERE {time} = $1 AND id > $2 AND removed_at IS NULL \
+            "SELECT {COLUMNS} FROM api_key WHERE {time} = $1 AND id > $2 AND removed_at IS NULL \
              ORDER BY id LIMIT $3"
         );
         let later = format!(
-            "SELECT {COLUMNS}, change_seq FROM api_key WHERE {time} > $1 AND {time} <= $2 AND removed_at IS NULL \
+            "SELECT {COLUMNS} FROM api_key WHERE {time} > $1 AND {time} <= $2 AND removed_at IS NULL \
              ORDER BY {time}, id LIMIT $3"
         );
         let (mut after, mut last_id, mut count) = (window.after, None::<String>, 0);
         loop {
-            let mut found: Vec<Found> = Vec::new();
+            let mut found: Vec<KeyRow> = Vec::new();
             if let Some(id) = last_id {
                 let query = sqlx::query_as(AssertSqlSafe(same.clone())).bind(after).bind(id).bind(PAGE);
                 found = query.fetch_all(&self.pool).await?;
@@ -140,7 +141,7 @@ impl Store {
                 let query = sqlx::query_as(AssertSqlSafe(later.clone())).bind(after).bind(window.until);
                 found = query.bind(PAGE).fetch_all(&self.pool).await?;
             }
-            let keys = found.into_iter().map(|one| one.key.into_key()).collect::<Result<Vec<_>, _>>()?;
+            let keys = found.into_iter().map(KeyRow::into_key).collect::<Result<Vec<_>, _>>()?;
             let Some(last) = keys.last() else {
                 return Ok(count);
             };
@@ -163,7 +164,7 @@ impl Store {
         let mut count = 0;
         loop {
             let query = sqlx::query_as(AssertSqlSafe(sql.clone())).bind(after).bind(until).bind(PAGE);
-            let found: Vec<Found> = query.fetch_all(&self.pool).await?;
+            let found: Vec<Changed> = query.fetch_all(&self.pool).await?;
             let Some(last) = found.last() else {
                 return Ok(count);
             };

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use flint_auth::key::Digest;
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, FromRow};
 
 use super::journal::{End, Entry, Journal, Known};
 use super::key_row::{KeyRow, key_columns};
@@ -84,8 +84,7 @@ impl Store {
                 Known::default()
             }
         };
-        let revoked =
-            self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await?;
+        let revoked = self.find_unrevoked(&known, now).await?;
         let ends = self.find_behind(&known.ends, now, is_behind_end).await?;
         if restored || !revoked.is_empty() || !ends.is_empty() {
             self.begin_epoch().await?;
@@ -109,6 +108,15 @@ impl Store {
             recovered.journalled = missing.len();
         }
         Ok(recovered)
+    }
+
+    /// The ids of the keys that pass and that the journal says are revoked.
+    async fn find_unrevoked<'known>(
+        &self,
+        known: &'known Known,
+        now: i64,
+    ) -> Result<Vec<(String, &'known Entry)>, StoreError> {
+        self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await
     }
 
     /// The ids of the keys that are behind what the journal has of them. They are looked up in large bites and without a
@@ -185,8 +193,7 @@ impl Store {
 
     /// How many keys pass that the journal says are revoked, and how many are revoked of which it knows nothing.
     pub(super) async fn compare_with(&self, known: &Known, now: i64) -> Result<(usize, usize), StoreError> {
-        let behind =
-            self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await?;
+        let behind = self.find_unrevoked(known, now).await?;
         Ok((behind.len(), self.missing_from(known).await?.len()))
     }
 
@@ -283,14 +290,12 @@ pub async fn restore(
 
 /// Makes the database that the backup holds, set right, in a file of its own.
 async fn prepare(backup: &Path, fresh: &Path, journal: Journal, now: i64) -> Result<Recovered, StoreError> {
-    use sqlx::Connection as _;
     let failed = |error| StoreError::File(backup.display().to_string(), error);
     create_private(fresh).map_err(failed)?;
     std::fs::copy(backup, fresh).map_err(failed)?;
     let database = Database::Sqlite(fresh.to_owned());
     // Asked before anything opens it as a store: that would make a database of an empty file.
-    sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect_with(&super::connect_options(&database)?).await?;
+    let mut connection = connect(&database).await?;
     let sql = "SELECT change_seq FROM feed WHERE one = 1";
     let is_ours = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.is_ok();
     let _ = connection.close().await;
@@ -303,11 +308,15 @@ async fn prepare(backup: &Path, fresh: &Path, journal: Journal, now: i64) -> Res
     Ok(recovered)
 }
 
+/// A connection to a database that may be none of ours yet, or is not to be opened as one.
+async fn connect(database: &Database) -> Result<AnyConnection, StoreError> {
+    sqlx::any::install_default_drivers();
+    Ok(AnyConnection::connect_with(&super::connect_options(database)?).await?)
+}
+
 /// A file leaves its write-ahead log only where nobody else has it open, and then it is complete by itself.
 async fn refuse_if_used(database: &Database) -> Result<(), StoreError> {
-    use sqlx::Connection as _;
-    sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect_with(&super::connect_options(database)?).await?;
+    let mut connection = connect(database).await?;
     sqlx::query("PRAGMA busy_timeout = 500").execute(&mut connection).await?;
     let left =
         sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await;
