@@ -228,8 +228,8 @@ pub fn set_effective_context(context: u32) -> Result<(), Refused> {
 }
 
 /// Whether a context, root or request, is there. A request that has ended is there until the turn of the event loop is
-/// over. Makes the calls that follow act for it, like
-/// [`set_effective_context`]: a callback that goes on to make others has to call that for its own.
+/// over. Makes the calls that follow act for it, like [`set_effective_context`]: a callback that goes on to make others
+/// has to call that for its own.
 #[must_use]
 pub fn exists(context: u32) -> bool {
     set_effective_context(context).is_ok()

@@ -10,6 +10,7 @@ import subprocess
 
 from . import build
 from .loading import FEW, spread
+from .speed import SHARD
 
 HEAD = """# Benchmarks
 
@@ -87,13 +88,13 @@ is the same of the medians.
     return text + READING
 
 
-READING = """
+READING = f"""
 How to read it: one process of Envoy differs from the next by some tenths of a microsecond in the placement of its
 code, and a busy neighbour adds to every row; differences below about half a microsecond mean nothing. Programs that do
 nothing, at idle priority, keep the cores awake: a virtual core that sleeps between requests comes back cold, and its
 rows jump by a fifth. The *floor* is a hand-written module ([benches/modules/floor.rs](../benches/modules/floor.rs))
 that makes the host calls of our allow path with fixed arguments and computes nothing: all headers, one shared value of
-2,700 bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
+{SHARD:,} bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
 its own in the same process, and its ticks and long polls run in every row alike. The keys that ask are spread over all
 keys of the table.
 
