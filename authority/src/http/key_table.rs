@@ -72,8 +72,7 @@ pub(super) async fn read(
         let GatewayCall { gateway_id, process_id } = call;
         app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
     }
-    let (answer, was_held) =
-        wait_for_news(&app, query.cursor.as_deref(), limit, Instant::now() + wait).await?;
+    let (answer, was_held) = wait_for_news(&app, query.cursor.as_deref(), limit, wait).await?;
     if was_held {
         // The gateway may have been revoked, or its token have ended, meanwhile.
         GatewayCall::read(&app, &headers).await?;
@@ -93,13 +92,14 @@ async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Answe
 }
 
 /// Answers at once where there is news, else with the next change, else with nothing when the time is up. Also says
-/// whether the call was held for that.
+/// whether the call was held for that: who waits and finds nothing new was, also where the look took all of the time.
 async fn wait_for_news(
     app: &App,
     cursor: Option<&str>,
     limit: u32,
-    until: Instant,
+    wait: Duration,
 ) -> Result<(Answer, bool), StoreError> {
+    let until = Instant::now() + wait;
     // Subscribed before the first look: a change in between is then a reason to look again.
     let mut changes = app.store.watch_changes();
     let mut stopping = app.stopping.clone();
@@ -119,7 +119,8 @@ async fn wait_for_news(
             // A restore has begun another epoch in between: the cursor means nothing in it.
             continue;
         }
-        if answer.is_news || *stopping.borrow() || until <= Instant::now() {
+        let is_over = if was_held { until <= Instant::now() } else { wait.is_zero() };
+        if answer.is_news || *stopping.borrow() || is_over {
             return Ok((answer, was_held));
         }
         was_held = true;
@@ -151,14 +152,14 @@ mod tests {
         let database = Database::Sqlite(directory.path().join("flint.db"));
         let (_running, stopping) = watch::channel(false);
         let app = App::new(Arc::new(Store::open(&database).await.unwrap()), stopping);
-        let ask = async |cursor: Option<&str>, wait| {
-            wait_for_news(&app, cursor, 1, Instant::now() + Duration::from_millis(wait)).await.unwrap()
-        };
-        let (first, was_held) = ask(None, 60_000).await;
+        let ask = async |cursor: Option<&str>, wait| wait_for_news(&app, cursor, 1, wait).await.unwrap();
+        let minute = Duration::from_mins(1);
+        let (first, was_held) = ask(None, minute).await;
         assert!(!was_held, "the beginning of the table is there");
         let cursor = first.page.cursor.as_str();
-        assert!(!ask(Some(cursor), 0).await.1, "who does not wait is not held");
-        assert!(ask(Some(cursor), 1).await.1, "there is nothing new");
-        assert!(!ask(Some("of another database"), 60_000).await.1, "a reset is there");
+        assert!(!ask(Some(cursor), Duration::ZERO).await.1, "who does not wait is not held");
+        // Over before the first look is.
+        assert!(ask(Some(cursor), Duration::from_nanos(1)).await.1, "there is nothing new");
+        assert!(!ask(Some("of another database"), minute).await.1, "a reset is there");
     }
 }
