@@ -8,7 +8,7 @@
 
 use crate::lease::Lease;
 use crate::table::Meta;
-use crate::table::store::{Fault, If, Key, Namespace, Slot, Store};
+use crate::table::store::{Fault, If, Key, Namespace, Store};
 use crate::table::writer::Sweep;
 
 /// How long after the end of its lease a namespace counts as abandoned, in milliseconds.
@@ -40,10 +40,9 @@ pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namesp
         let Some(fence) = lease.step(store, now, false)? else { continue };
         // Readers first: from here on there is no table, and no earlier holder can put one in place.
         let cas = Meta::load(store, namespace)?.1;
-        Meta { fence, ..Meta::default() }.save(store, namespace, cas)?;
-        for slot in [Slot::A, Slot::B] {
-            Sweep::new(namespace, slot, fence).step(store, u32::MAX)?;
-        }
+        // A table of a configuration that comes back before all is empty finds litter.
+        Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, cas)?;
+        Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
         lease.release(store, now)?;
         let (mut listed, condition) = list(store)?;
         listed.retain(|listed| *listed != namespace);

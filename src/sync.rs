@@ -7,7 +7,7 @@
 //! 2. A first run, and a run after `reset`, build a table beside the one that serves; it takes over when complete.
 //!    Pages of an ordinary run take effect one by one.
 //! 3. The next call goes out only when every reader sees what its cursor acknowledges: shared data is written and,
-//!    after a replacement, the old shards are empty.
+//!    after a replacement, the old table is out of all shards.
 //! 4. A call after a failure, or while there is no table, asks for an answer at once (`wait=0`), so that recovery
 //!    does not wait for the next change.
 //!
@@ -28,7 +28,7 @@ use crate::table::{Fault, Meta, Store, Writer, meta::Of, store::Namespace, write
 const LIMIT: u32 = 500;
 /// The least time between two calls, where the first brought nothing new and did not wait as it was asked to.
 const LEAST_GAP: u64 = 250;
-/// How many old shards are emptied in one step by a VM that serves requests.
+/// How many shards are rid of an old table in one step by a VM that serves requests.
 const SWEEP: u32 = 1_000;
 
 /// How to call the authority.
@@ -309,13 +309,13 @@ impl Holder {
     fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;
-            let load = self.take_over(store, namespace)?.filter(|(writer, _)| writer.slot() == meta.spare());
-            if load.is_none() && meta.serves() {
-                self.sweep = Some(Sweep::new(namespace, meta.spare(), self.fence));
+            self.load = self.take_over(store, namespace, &meta)?;
+            let is_littered = meta.littered || meta.making != 0;
+            if self.load.is_none() && meta.serves() && is_littered {
+                self.sweep = Some(Sweep::new(namespace, meta.run, self.fence));
             }
-            self.load = load;
             if meta.serves() {
-                self.serving = match Writer::resume(store, namespace, &meta, self.fence) {
+                self.serving = match Writer::resume(store, namespace, &meta, 0, self.fence) {
                     Ok(writer) => Some((meta, writer)),
                     // A table that makes no sense is replaced by a whole new one.
                     Err(Fault::Corrupt) => None,
@@ -328,8 +328,28 @@ impl Holder {
         let done = sweep.step(store, if now.served { SWEEP } else { u32::MAX })?;
         if done {
             self.sweep = None;
+            self.change_meta(store, namespace, |meta| (meta.littered, meta.making) = (false, 0))?;
         }
         Ok(done)
+    }
+
+    /// Changes [`Meta`], and what this holder knows of it.
+    fn change_meta<S: Store>(
+        &mut self,
+        store: &S,
+        namespace: Namespace,
+        change: impl FnOnce(&mut Meta),
+    ) -> Result<Meta, Fault> {
+        let mut meta = match &self.serving {
+            Some((meta, _)) => meta.clone(),
+            None => Meta::load(store, namespace)?.0.unwrap_or_default(),
+        };
+        change(&mut meta);
+        save(store, namespace, &meta, self.fence)?;
+        if let Some((held, _)) = &mut self.serving {
+            held.clone_from(&meta);
+        }
+        Ok(meta)
     }
 
     /// Leaves the table in the making, if there is one, to the next holder.
@@ -346,13 +366,15 @@ impl Holder {
         &self,
         store: &S,
         namespace: Namespace,
+        meta: &Meta,
     ) -> Result<Option<(Writer, String)>, Fault> {
-        let left = Meta::load_of(store, namespace, Of::Handover)?.0;
-        let Some(meta) = left.filter(|left| left.serves() && left.fence.wrapping_add(1) == self.fence) else {
+        let is_of_the_last = |left: &Meta| left.fence.wrapping_add(1) == self.fence;
+        let is_wanted = |left: &Meta| left.serves() && left.run == meta.making && is_of_the_last(left);
+        let Some(left) = Meta::load_of(store, namespace, Of::Handover)?.0.filter(is_wanted) else {
             return Ok(None);
         };
-        match Writer::resume(store, namespace, &meta, self.fence) {
-            Ok(writer) => Ok(Some((writer, meta.cursor))),
+        match Writer::resume(store, namespace, &left, meta.run, self.fence) {
+            Ok(writer) => Ok(Some((writer, left.cursor))),
             Err(Fault::Corrupt) => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -405,8 +427,8 @@ impl Holder {
         now: Now,
     ) -> Result<Option<u64>, Fault> {
         if page.reset || (self.load.is_none() && self.serving.is_none()) {
-            let slot = Meta::load(store, namespace)?.0.unwrap_or_default().spare();
-            let writer = Writer::begin(store, namespace, slot, now.random.max(1), self.fence)?;
+            let meta = self.change_meta(store, namespace, |meta| meta.begin(now.random))?;
+            let writer = Writer::begin(store, namespace, meta.making, meta.run, self.fence)?;
             self.load = Some((writer, String::new()));
         }
         if let Some((mut writer, _)) = self.load.take() {
@@ -448,10 +470,11 @@ impl Holder {
     ) -> Result<u64, Fault> {
         let mut meta = Meta::load(store, namespace)?.0.unwrap_or_default();
         meta.version += 1;
+        meta.replace(writer.run());
         writer.describe(&mut meta);
         (meta.writing, meta.cursor, meta.fresh_at) = (false, cursor, now.ms);
         save(store, namespace, &meta, self.fence)?;
-        self.sweep = Some(Sweep::new(namespace, meta.slot.other(), self.fence));
+        self.sweep = meta.littered.then(|| Sweep::new(namespace, meta.run, self.fence));
         let keys = meta.keys;
         self.serving = Some((meta, writer));
         Ok(keys)

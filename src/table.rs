@@ -6,15 +6,16 @@
 //!
 //! How: linear hashing (Litwin, 1980). Keys are spread over *shards* by the low bits of their digests, some two
 //! dozen keys to a shard, one shared value a shard. Growing splits one shard at a time, so no step is ever long. A *run*
-//! is one whole table; its shards carry its number. [`Meta`] names the run that serves.
+//! is one whole table; its part of a shard carries its number. [`Meta`] names the run that serves.
 //!
 //! 1. Readers ([`View`]) hold a copy of [`Meta`] that may be old. A shard that was split says so (its depth) and the
-//!    reader goes on to the other half; a shard of another run sends the reader back to [`Meta`].
+//!    reader goes on to the other half; a shard without a part of the run sends the reader back to [`Meta`].
 //! 2. There is one writer ([`Writer`]), by a lease. Every shard carries the number of the lease it was written
 //!    under (its *fence*): a writer that lost its lease without noticing can never undo what its successor wrote.
 //! 3. A page of an ordinary run is written shard by shard into the run that serves. A whole new table is written
-//!    beside it, in the other *slot*, and takes its place by one write of [`Meta`]; then the old shards are emptied,
-//!    so that from then on no reader can find anything in them.
+//!    beside it, as a second part of the same shards, and takes its place by one write of [`Meta`]; then the old parts
+//!    are taken out, so that from then on no reader can find anything in them. Shards of its own would be twice as many
+//!    values, and growing Envoy's map of values is what makes workers wait.
 
 pub mod meta;
 pub mod record;

@@ -4,7 +4,8 @@ use super::*;
 use crate::key::Digest;
 use crate::lease::TERM;
 use crate::table::View;
-use crate::table::store::{If, Slot};
+use crate::table::shard::Shard;
+use crate::table::store::If;
 use crate::table::tests::{Memory, namespace};
 
 /// One VM, its clock and the shared data.
@@ -71,6 +72,12 @@ fn keys(store: &Memory) -> Option<Vec<u8>> {
     view.refresh(store).unwrap();
     view.meta()?;
     Some((0..10).filter(|number| view.lookup(store, &Digest::of(&[*number])).unwrap().is_some()).collect())
+}
+
+/// How many runs the first shard has something of.
+fn parts(store: &Memory) -> usize {
+    let (value, _) = store.get(&namespace().shard(0)).unwrap().unwrap();
+    Shard::read(&value).unwrap().parts().count()
 }
 
 fn asks(call: &Call, wait: u32, cursor: Option<&str>) {
@@ -298,6 +305,29 @@ fn a_table_that_was_left_too_late_is_not_taken() {
 }
 
 #[test]
+fn what_a_dead_vm_had_begun_is_taken_out_before_the_next_call() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c1", false, &[1, 2]));
+    vm.tick(0).unwrap();
+    assert_eq!(parts(&store), 1);
+    let mut first = page("n1", true, &[3]);
+    first["reset"] = json!(true);
+    vm.page(&first);
+    assert_eq!(parts(&store), 2);
+    let mut next = Vm::new(&store, 2);
+    next.ms = vm.ms + TERM;
+    asks(&next.next_call(10), 25, Some("c1"));
+    assert_eq!((parts(&store), keys(&store)), (1, Some(vec![1, 2])));
+    next.page(&first);
+    next.tick(0).unwrap();
+    next.page(&page("n2", false, &[4]));
+    assert_eq!((parts(&store), keys(&store)), (2, Some(vec![3, 4])), "the old table is still there");
+    next.tick(0).unwrap();
+    assert_eq!((parts(&store), keys(&store)), (1, Some(vec![3, 4])));
+}
+
+#[test]
 fn shared_data_that_fails_in_the_middle_of_a_page_loses_nothing() {
     for writes in 0..60 {
         let store = Memory::default();
@@ -332,7 +362,7 @@ fn a_table_that_makes_no_sense_is_replaced_by_a_whole_new_one() {
     let store = Memory::default();
     let (mut vm, _) = Vm::polling(&store);
     vm.page(&page("c1", false, &[1]));
-    store.set(&namespace().shard(Slot::A, 0), b"nonsense", If::Always).unwrap();
+    store.set(&namespace().shard(0), b"nonsense", If::Always).unwrap();
     let mut next = Vm::new(&store, 2);
     next.ms = vm.ms + 2 * TERM;
     asks(&next.next_call(10), 0, None);

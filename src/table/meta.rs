@@ -1,11 +1,11 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
-use super::store::{Fault, If, Key, Namespace, Slot, Store};
+use super::store::{Fault, If, Key, Namespace, Store};
 use crate::bytes::Reader;
 
 /// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
 /// anew by the version that reads it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Which of a namespace's values of this form is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Of {
@@ -20,8 +20,10 @@ pub enum Of {
 pub struct Meta {
     /// The number of the run: random, and different for every whole table. 0: there is no table yet.
     pub run: u64,
-    /// Where the run's shards are.
-    pub slot: Slot,
+    /// The number of a run in the making. 0: there is none.
+    pub making: u64,
+    /// Shards may have parts of runs other than these two.
+    pub littered: bool,
     /// How far the shards have been split.
     pub extent: Extent,
     /// How many keys the table has.
@@ -96,21 +98,26 @@ impl Meta {
         self.run != 0
     }
 
-    /// Where a whole new table is to be written.
-    #[must_use]
-    pub const fn spare(&self) -> Slot {
-        if self.serves() { self.slot.other() } else { Slot::A }
+    /// A run is about to be made, under a number near this random one. What an earlier attempt has left, nobody will
+    /// finish.
+    pub fn begin(&mut self, random: u64) {
+        let taken = [0, self.run, self.making];
+        let free = (0..).map(|next| random.wrapping_add(next)).find(|run| !taken.contains(run));
+        self.littered |= self.making != 0;
+        self.making = free.unwrap_or_default();
+    }
+
+    /// The run in the making serves from now on, and what served until now is litter.
+    pub const fn replace(&mut self, run: u64) {
+        self.littered |= self.serves() || (self.making != 0 && self.making != run);
+        (self.run, self.making) = (run, 0);
     }
 
     fn write(&self) -> Vec<u8> {
-        let slot = match self.slot {
-            Slot::A => 0,
-            Slot::B => 1,
-        };
-        let mut out = vec![VERSION, slot, u8::from(self.writing), self.extent.depth];
+        let mut out = vec![VERSION, u8::from(self.littered), u8::from(self.writing), self.extent.depth];
         out.extend(self.extent.split.to_le_bytes());
         out.extend(self.fence.to_le_bytes());
-        for number in [self.run, self.keys, self.version, self.fresh_at] {
+        for number in [self.run, self.making, self.keys, self.version, self.fresh_at] {
             out.extend(number.to_le_bytes());
         }
         out.extend(self.cursor.as_bytes());
@@ -122,13 +129,13 @@ impl Meta {
         if reader.u8()? != VERSION {
             return None;
         }
-        let slot = if reader.u8()? == 0 { Slot::A } else { Slot::B };
-        let writing = reader.u8()? != 0;
+        let (littered, writing) = (reader.u8()? != 0, reader.u8()? != 0);
         let extent = Extent { depth: reader.u8()?, split: reader.u32()? };
         let fence = reader.u32()?;
-        let [run, keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        let (run, making) = (reader.u64()?, reader.u64()?);
+        let [keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?];
         let cursor = std::str::from_utf8(reader.rest()).ok()?.to_owned();
-        Some(Self { run, slot, extent, keys, version, fresh_at, fence, writing, cursor })
+        Some(Self { run, making, littered, extent, keys, version, fresh_at, fence, writing, cursor })
     }
 }
 

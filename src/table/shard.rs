@@ -1,8 +1,8 @@
-//! A shard: the records of the keys whose digests share their low bits.
+//! A shard: the records of the keys whose digests share their low bits, of one run or of two.
 //!
-//! Form: depth (1 byte), fence (4), run (8), number of keys (4), their digests (32 each), the ends of their records
-//! (4 each, counted from the first record), the records. Digests stand together so that the search for one runs
-//! over few cache lines.
+//! Form: fence (4 bytes), then a *part* for each run: its length from here (4), run (8), depth (1), number of keys
+//! (4), their digests (32 each), the ends of their records (4 each, counted from the first record), the records.
+//! Digests stand together so that the search for one runs over few cache lines.
 
 use std::ops::Range;
 
@@ -13,12 +13,19 @@ use crate::key::Digest;
 /// A shard as it lies in shared data.
 #[derive(Clone, Copy, Debug)]
 pub struct Shard<'a> {
-    /// How many bits its keys share.
-    pub depth: u8,
     /// The lease under which it was written.
     pub fence: u32,
-    /// The run that it is of.
+    value: &'a [u8],
+}
+
+/// What a shard has of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The run.
     pub run: u64,
+    /// How many bits its keys share.
+    pub depth: u8,
+    bytes: &'a [u8],
     digests: &'a [[u8; 32]],
     ends: &'a [[u8; 4]],
     records: &'a [u8],
@@ -26,13 +33,17 @@ pub struct Shard<'a> {
     start: usize,
 }
 
-/// A shard in the making: keys and their records.
+/// A part in the making: keys and their records.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'a> {
     keys: Vec<(Digest, &'a [u8])>,
 }
 
-const HEADER: usize = 1 + 4 + 8 + 4;
+/// Where the first part begins.
+const PARTS: usize = 4;
+/// Where in a part its digests begin.
+const HEADER: usize = LENGTH + 8 + 1 + 4;
+const LENGTH: usize = 4;
 
 /// Which bits of a digest place it: the last four bytes, so that the shard number tells nothing of the first.
 #[must_use]
@@ -47,16 +58,68 @@ pub fn hash(digest: &Digest) -> u32 {
 // === impl Shard ===
 
 impl<'a> Shard<'a> {
-    /// Reads a shard; `None` for an emptied one and for what is no shard.
+    /// Reads a shard; `None` for what is no shard.
     #[must_use]
     pub fn read(value: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader::new(value);
-        let (depth, fence, run) = (reader.u8()?, reader.u32()?, reader.u64()?);
+        let mut parts = Reader::new(value);
+        let fence = parts.u32()?;
+        while !parts.rest().is_empty() {
+            let length = parts.u32()? as usize;
+            parts.bytes(length.checked_sub(LENGTH)?)?;
+        }
+        Some(Self { fence, value })
+    }
+
+    /// What it has of a run; a run is in it once at most.
+    #[must_use]
+    pub fn part(&self, run: u64) -> Option<Part<'a>> {
+        self.parts().find(|part| part.run == run)
+    }
+
+    /// All that it has, up to what makes no sense.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> {
+        let mut at = PARTS;
+        std::iter::from_fn(move || {
+            let part = Part::read(self.value, at)?;
+            at += part.bytes.len();
+            Some(part)
+        })
+    }
+
+    /// Whether there is more in it than this run.
+    #[must_use]
+    pub fn holds_more_than(&self, run: u64) -> bool {
+        let part = self.part(run).map_or(0, |part| part.bytes.len());
+        self.value.len() > PARTS + part
+    }
+}
+
+/// The value of a shard that holds nothing yet, to which parts are added.
+#[must_use]
+pub fn begin(fence: u32) -> Vec<u8> {
+    fence.to_le_bytes().to_vec()
+}
+
+// === impl Part ===
+
+impl<'a> Part<'a> {
+    fn read(value: &'a [u8], at: usize) -> Option<Self> {
+        let bytes = value.get(at..)?;
+        let length = Reader::new(bytes).u32()? as usize;
+        let bytes = bytes.get(..length)?;
+        let mut reader = Reader::new(bytes.get(LENGTH..)?);
+        let (run, depth) = (reader.u64()?, reader.u8()?);
         let count = reader.u32()? as usize;
         let digests = reader.bytes(count.checked_mul(32)?)?.as_chunks().0;
         let ends = reader.bytes(count.checked_mul(4)?)?.as_chunks().0;
-        let start = HEADER + count * 36;
-        Some(Self { depth, fence, run, digests, ends, records: reader.rest(), start })
+        let start = at + HEADER + count * 36;
+        Some(Self { run, depth, bytes, digests, ends, records: reader.rest(), start })
+    }
+
+    /// The part as it stands, to be added to another value.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Where in the value the record of a key is.
@@ -91,10 +154,10 @@ impl<'a> Shard<'a> {
 // === impl Draft ===
 
 impl<'a> Draft<'a> {
-    /// Begins with the keys of a shard.
+    /// Begins with the keys of a part.
     #[must_use]
-    pub fn of(shard: &Shard<'a>) -> Self {
-        Self { keys: shard.iter().collect() }
+    pub fn of(part: &Part<'a>) -> Self {
+        Self { keys: part.iter().collect() }
     }
 
     /// Puts a record in or, with `None`, takes it out. Answers by how much the number of keys has changed.
@@ -116,14 +179,14 @@ impl<'a> Draft<'a> {
         Self { keys: moved }
     }
 
-    /// The shard's value.
-    #[must_use]
-    pub fn write(&self, depth: u8, fence: u32, run: u64) -> Vec<u8> {
+    /// Adds the part to a value.
+    pub fn write(&self, depth: u8, run: u64, out: &mut Vec<u8>) {
         let records: usize = self.keys.iter().map(|(_, record)| record.len()).sum();
-        let mut out = Vec::with_capacity(HEADER + self.keys.len() * 36 + records);
-        out.push(depth);
-        out.extend(fence.to_le_bytes());
+        let length = HEADER + self.keys.len() * 36 + records;
+        out.reserve_exact(length);
+        out.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         out.extend(run.to_le_bytes());
+        out.push(depth);
         out.extend(u32::try_from(self.keys.len()).unwrap_or(u32::MAX).to_le_bytes());
         for (digest, _) in &self.keys {
             out.extend(digest.as_bytes());
@@ -136,6 +199,5 @@ impl<'a> Draft<'a> {
         for (_, record) in &self.keys {
             out.extend(*record);
         }
-        out
     }
 }

@@ -41,16 +41,6 @@ pub enum Fault {
     Refused,
 }
 
-/// Which of two places a run's shards are in.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Slot {
-    /// The one.
-    #[default]
-    A,
-    /// The other.
-    B,
-}
-
 /// Whose keys these are: 12 characters that stand for one authority as seen with one token.
 ///
 /// Two configurations with the same authority and token share everything, and with different ones nothing
@@ -74,26 +64,6 @@ impl If {
         match found {
             Some(cas) => Self::Is(cas),
             None => Self::Absent,
-        }
-    }
-}
-
-// === impl Slot ===
-
-impl Slot {
-    /// The slot that this one is not.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-
-    const fn letter(self) -> u8 {
-        match self {
-            Self::A => b'a',
-            Self::B => b'b',
         }
     }
 }
@@ -138,11 +108,11 @@ impl Namespace {
 
     /// The key of a shard.
     #[must_use]
-    pub fn shard(self, slot: Slot, index: u32) -> Key {
+    pub fn shard(self, index: u32) -> Key {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digit = |place: u32| DIGITS.get((index >> (4 * place)) as usize % 16).copied().unwrap_or(b'0');
         let places = (u32::BITS - index.leading_zeros()).div_ceil(4);
-        Key::new(self.0.iter().copied().chain([slot.letter()]).chain((0..places).rev().map(digit)))
+        Key::new(self.0.iter().copied().chain([b's']).chain((0..places).rev().map(digit)))
     }
 }
 

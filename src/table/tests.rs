@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::meta::{Extent, Meta};
-use super::store::{Fault, If, Key, Namespace, Slot, Store};
+use super::shard::Shard;
+use super::store::{Fault, If, Key, Namespace, Store};
 use super::view::View;
 use super::writer::{Change, Sweep, Writer};
 use crate::entry::{Cidr, Entry};
@@ -32,6 +33,10 @@ impl Memory {
 
     pub(crate) fn bytes(&self) -> usize {
         self.values.borrow().values().map(|(value, _)| value.len()).sum()
+    }
+
+    fn values(&self) -> usize {
+        self.values.borrow().len()
     }
 }
 
@@ -86,7 +91,7 @@ fn put(number: u32) -> Change {
 
 /// A table with these keys that serves.
 pub(crate) fn serving(store: &Memory, namespace: Namespace, keys: impl Iterator<Item = u32>) -> Writer {
-    let mut writer = Writer::begin(store, namespace, Slot::A, 1, 1).unwrap();
+    let mut writer = Writer::begin(store, namespace, 1, 0, 1).unwrap();
     writer.apply(store, &keys.map(put).collect::<Vec<_>>()).unwrap();
     publish(store, namespace, &writer);
     writer
@@ -156,11 +161,11 @@ fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
     let store = Memory::default();
     serving(&store, namespace(), 0..1_000);
     let mut reader = view(&store);
-    let mut next = Writer::begin(&store, namespace(), Slot::B, 2, 1).unwrap();
+    let mut next = Writer::begin(&store, namespace(), 2, 1, 1).unwrap();
     next.apply(&store, &(500..600).map(put).collect::<Vec<_>>()).unwrap();
     assert!(id(&store, &mut reader, 1).is_some(), "the old table serves until the new one is complete");
     publish(&store, namespace(), &next);
-    assert!(Sweep::new(namespace(), Slot::A, 1).step(&store, u32::MAX).unwrap());
+    assert!(Sweep::new(namespace(), 2, 1).step(&store, u32::MAX).unwrap());
     assert_eq!(id(&store, &mut reader, 1), None);
     assert!(id(&store, &mut reader, 555).is_some());
     assert_eq!(reader.meta().unwrap().run, 2);
@@ -170,16 +175,85 @@ fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
 fn replacing_a_table_again_and_again_takes_no_more_room() {
     let store = Memory::default();
     serving(&store, namespace(), 0..5_000);
-    let mut sizes = vec![store.bytes()];
+    let before = (store.values(), store.bytes());
     for run in 2..8 {
-        let slot = if run % 2 == 0 { Slot::B } else { Slot::A };
-        let mut next = Writer::begin(&store, namespace(), slot, run, 1).unwrap();
+        let mut next = Writer::begin(&store, namespace(), run, run - 1, 1).unwrap();
         next.apply(&store, &(0..5_000).map(put).collect::<Vec<_>>()).unwrap();
+        assert!(store.bytes() > before.1 * 3 / 2, "both are there");
         publish(&store, namespace(), &next);
-        assert!(Sweep::new(namespace(), slot.other(), 1).step(&store, u32::MAX).unwrap());
-        sizes.push(store.bytes());
+        assert!(Sweep::new(namespace(), run, 1).step(&store, u32::MAX).unwrap());
+        assert_eq!((store.values(), store.bytes()), before, "run {run}");
     }
-    assert!(sizes[6] < sizes[0] * 11 / 10, "{sizes:?}");
+}
+
+#[test]
+fn what_an_abandoned_table_left_goes_with_the_next_sweep_and_with_every_write() {
+    let store = Memory::default();
+    let mut writer = serving(&store, namespace(), 0..5_000);
+    let runs_in = |index: u32| {
+        let (value, _) = store.get(&namespace().shard(index)).unwrap().unwrap();
+        Shard::read(&value).unwrap().parts().map(|part| part.run).collect::<Vec<_>>()
+    };
+    let before = store.bytes();
+    for run in [2, 3] {
+        let mut abandoned = Writer::begin(&store, namespace(), run, 1, 1).unwrap();
+        abandoned.apply(&store, &(0..2_000).map(put).collect::<Vec<_>>()).unwrap();
+        assert_eq!(runs_in(0), [1, run], "of the one before it nothing is left in a shard that it wrote");
+    }
+    let change = put(17);
+    let index = view(&store).meta().unwrap().extent.index(super::shard::hash(&change.0));
+    writer.apply(&store, &[change]).unwrap();
+    assert_eq!(runs_in(index), [1]);
+    let mut sweep = Sweep::new(namespace(), 1, 1);
+    while !sweep.step(&store, 10).unwrap() {}
+    assert_eq!(store.bytes(), before);
+    let mut reader = view(&store);
+    assert!((0..5_000).all(|number| id(&store, &mut reader, number).is_some()));
+}
+
+#[test]
+fn what_is_no_shard_is_not_read_as_one() {
+    let store = Memory::default();
+    serving(&store, namespace(), 0..20);
+    Writer::begin(&store, namespace(), 2, 1, 1).unwrap();
+    let (value, _) = store.get(&namespace().shard(0)).unwrap().unwrap();
+    let parts = |value: &[u8]| Shard::read(value).map(|shard| shard.parts().count());
+    assert_eq!((parts(&value), parts(&value[..4])), (Some(2), Some(0)));
+    let read = (0..value.len()).filter_map(|end| parts(&value[..end])).collect::<Vec<_>>();
+    assert_eq!(read, [0, 1], "cut anywhere else it is none");
+    for length in 0..4 {
+        let mut endless = value.clone();
+        endless[4] = length;
+        endless[5..8].fill(0);
+        assert_eq!(parts(&endless), None);
+    }
+}
+
+#[test]
+fn a_run_in_the_making_has_a_number_of_its_own() {
+    for random in [0, 7, 8, u64::MAX - 1, u64::MAX] {
+        let meta = Meta { run: random, making: random.wrapping_add(1), ..Meta::default() };
+        let mut begun = meta.clone();
+        begun.begin(random);
+        assert!(![0, meta.run, meta.making].contains(&begun.making), "{begun:?}");
+    }
+}
+
+#[test]
+fn shards_are_littered_by_what_was_replaced_and_by_what_was_abandoned() {
+    let mut first = Meta::default();
+    first.begin(5);
+    first.replace(5);
+    assert!(!first.littered, "a first table leaves nothing");
+    let mut second = first.clone();
+    second.begin(6);
+    assert!(!second.littered, "there are two, and both are wanted");
+    second.replace(6);
+    assert!(second.littered);
+    let mut again = Meta::default();
+    again.begin(5);
+    again.begin(6);
+    assert!(again.littered);
 }
 
 #[test]
@@ -188,11 +262,11 @@ fn a_writer_that_lost_its_lease_cannot_undo_what_its_successor_wrote() {
     let mut old = serving(&store, namespace(), 0..5);
     // One shard, so that it is the one that the sweep comes to.
     let meta = view(&store).meta().unwrap().clone();
-    let mut new = Writer::resume(&store, namespace(), &meta, 2).unwrap();
+    let mut new = Writer::resume(&store, namespace(), &meta, 0, 2).unwrap();
     new.apply(&store, &[(Digest::of(&3_u32.to_le_bytes()), None)]).unwrap();
     assert_eq!(old.apply(&store, &[put(3)]), Err(Fault::Lost));
     assert_eq!(id(&store, &mut view(&store), 3), None);
-    assert!(Sweep::new(namespace(), Slot::A, 1).step(&store, 1).is_err(), "nor empty its shards");
+    assert!(Sweep::new(namespace(), 0, 1).step(&store, 1).is_err(), "nor empty its shards");
 }
 
 #[test]
@@ -211,7 +285,7 @@ fn a_successor_finishes_what_a_writer_left_half_done() {
         let mut reader = view(&store);
         assert!((0..250).all(|number| id(&store, &mut reader, number).is_some()), "after {writes} writes");
 
-        let mut next = Writer::resume(&store, namespace(), &meta, 2).unwrap();
+        let mut next = Writer::resume(&store, namespace(), &meta, 0, 2).unwrap();
         next.apply(&store, &page).unwrap();
         publish(&store, namespace(), &next);
         let mut reader = view(&store);
@@ -227,11 +301,11 @@ fn a_successor_finishes_what_a_writer_left_half_done() {
 #[test]
 fn namespaces_share_nothing() {
     let other = Namespace::of("cluster", "host", "token2");
-    assert_ne!(namespace().shard(Slot::A, 7).as_bytes(), other.shard(Slot::A, 7).as_bytes());
+    assert_ne!(namespace().shard(7).as_bytes(), other.shard(7).as_bytes());
     assert!(Namespace::of("ab", "c", "d") != Namespace::of("a", "bc", "d"));
-    assert!(namespace().shard(Slot::B, u32::MAX).as_bytes().len() <= 22);
+    assert!(namespace().shard(u32::MAX).as_bytes().len() <= 22);
     let keys: std::collections::HashSet<_> =
-        (0..70_000).map(|index| namespace().shard(Slot::A, index).as_bytes().to_vec()).collect();
+        (0..70_000).map(|index| namespace().shard(index).as_bytes().to_vec()).collect();
     assert_eq!(keys.len(), 70_000);
 }
 

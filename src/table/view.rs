@@ -79,16 +79,16 @@ fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest)
     let hash = hash(digest);
     let mut index = meta.extent.index(hash);
     loop {
-        let Some((value, _)) = store.get(&namespace.shard(meta.slot, index))? else { return Ok(Step::Moved) };
-        let Some(shard) = Shard::read(&value).filter(|shard| shard.run == meta.run) else {
+        let Some((value, _)) = store.get(&namespace.shard(index))? else { return Ok(Step::Moved) };
+        let Some(part) = Shard::read(&value).and_then(|shard| shard.part(meta.run)) else {
             return Ok(Step::Moved);
         };
-        let next = (0..=shard.depth).map(|depth| low_bits(hash, depth)).find(|&other| other > index);
+        let next = (0..=part.depth).map(|depth| low_bits(hash, depth)).find(|&other| other > index);
         match next {
             // Indices only grow on the way, so this ends.
             Some(other) => index = other,
             None => {
-                return Ok(match shard.find(digest) {
+                return Ok(match part.find(digest) {
                     Some(record) => Step::Found(Found { record, value }),
                     None => Step::Missing,
                 });

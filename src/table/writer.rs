@@ -2,8 +2,8 @@
 
 use super::meta::{Extent, Meta};
 use super::record;
-use super::shard::{Draft, Shard, hash};
-use super::store::{Fault, If, Key, Namespace, Slot, Store};
+use super::shard::{self, Draft, Part, Shard, hash};
+use super::store::{Fault, If, Key, Namespace, Store};
 use crate::entry::Entry;
 use crate::key::Digest;
 
@@ -20,24 +20,25 @@ pub type Change = (Digest, Option<Entry>);
 pub struct Writer {
     namespace: Namespace,
     run: u64,
-    slot: Slot,
+    /// The run that serves meanwhile, if it is another one: its parts stay. 0: there is none.
+    beside: u64,
     extent: Extent,
     keys: u64,
     fence: u32,
 }
 
-/// Empties the shards of a slot whose run has been replaced.
+/// Takes out of all shards what is not of one run.
 #[derive(Debug)]
 pub struct Sweep {
     namespace: Namespace,
-    slot: Slot,
+    keep: u64,
     fence: u32,
     next: u32,
 }
 
-/// A change with its record written and its shard known.
+/// A change with its record written and its shard's number known.
 struct Placed {
-    shard: u32,
+    index: u32,
     digest: Digest,
     record: Option<std::ops::Range<usize>>,
 }
@@ -45,37 +46,44 @@ struct Placed {
 /// A shard that is about to be written.
 struct Claim {
     key: Key,
-    value: Option<Vec<u8>>,
+    /// What it holds; nothing where there is none yet.
+    value: Vec<u8>,
     cas: If,
 }
 
 // === impl Writer ===
 
 impl Writer {
-    /// Begins a whole new table in a slot that no reader looks into.
+    /// Begins a whole new table `beside` the one that serves.
     ///
     /// # Errors
     /// Those of the store.
     pub fn begin<S: Store>(
         store: &S,
         namespace: Namespace,
-        slot: Slot,
         run: u64,
+        beside: u64,
         fence: u32,
     ) -> Result<Self, Fault> {
-        let writer = Self { namespace, run, slot, extent: Extent::default(), keys: 0, fence };
-        let claim = writer.claim(store, 0)?;
-        store.set(&claim.key, &Draft::default().write(0, fence, run), claim.cas)?;
+        let writer = Self { namespace, run, beside, extent: Extent::default(), keys: 0, fence };
+        writer.put(store, &writer.claim(store, 0)?, &Draft::default(), 0)?;
         Ok(writer)
     }
 
-    /// Goes on with the table that serves, after another writer perhaps, who may have ended in the middle of a page.
+    /// Goes on with the table that serves or, `beside` that one, with one in the making, after another writer
+    /// perhaps, who may have ended in the middle of a page.
     ///
     /// # Errors
-    /// Those of the store.
-    pub fn resume<S: Store>(store: &S, namespace: Namespace, meta: &Meta, fence: u32) -> Result<Self, Fault> {
-        let Meta { run, slot, extent, keys, .. } = *meta;
-        let mut writer = Self { namespace, run, slot, extent, keys, fence };
+    /// Those of the store, and [`Fault::Corrupt`] where what is there makes no sense.
+    pub fn resume<S: Store>(
+        store: &S,
+        namespace: Namespace,
+        meta: &Meta,
+        beside: u64,
+        fence: u32,
+    ) -> Result<Self, Fault> {
+        let Meta { run, extent, keys, .. } = *meta;
+        let mut writer = Self { namespace, run, beside, extent, keys, fence };
         if writer.find_extent(store)? || meta.writing {
             writer.count(store)?;
         }
@@ -84,14 +92,14 @@ impl Writer {
 
     /// What to write into [`Meta`] for this run.
     pub fn describe(&self, meta: &mut Meta) {
-        (meta.run, meta.slot, meta.extent) = (self.run, self.slot, self.extent);
+        (meta.run, meta.extent) = (self.run, self.extent);
         (meta.keys, meta.fence) = (self.keys, self.fence);
     }
 
-    /// Where the run's shards are.
+    /// The run that it writes.
     #[must_use]
-    pub const fn slot(&self) -> Slot {
-        self.slot
+    pub const fn run(&self) -> u64 {
+        self.run
     }
 
     /// Writes the changes of a page, each digest at most once.
@@ -101,8 +109,8 @@ impl Writer {
     pub fn apply<S: Store>(&mut self, store: &S, changes: &[Change]) -> Result<(), Fault> {
         let mut records = Vec::new();
         let mut placed: Vec<Placed> = changes.iter().map(|change| self.place(change, &mut records)).collect();
-        placed.sort_unstable_by_key(|change| change.shard);
-        for group in placed.chunk_by(|a, b| a.shard == b.shard) {
+        placed.sort_unstable_by_key(|change| change.index);
+        for group in placed.chunk_by(|a, b| a.index == b.index) {
             let difference = self.edit(store, group, &records)?;
             self.keys = self.keys.saturating_add_signed(difference);
         }
@@ -118,7 +126,7 @@ impl Writer {
             record::put(records, entry);
             start..records.len()
         });
-        Placed { shard: self.extent.index(hash(digest)), digest: *digest, record }
+        Placed { index: self.extent.index(hash(digest)), digest: *digest, record }
     }
 
     /// How many bits the keys of a shard share.
@@ -128,31 +136,39 @@ impl Writer {
         if was_split { self.extent.depth + 1 } else { self.extent.depth }
     }
 
-    /// Reads a shard in order to write it. What another run left there is no value.
+    /// Reads a shard in order to write it.
     fn claim<S: Store>(&self, store: &S, index: u32) -> Result<Claim, Fault> {
-        let key = self.namespace.shard(self.slot, index);
+        let key = self.namespace.shard(index);
         let Some((value, cas)) = store.get(&key)? else {
-            return Ok(Claim { key, value: None, cas: If::Absent });
+            return Ok(Claim { key, value: Vec::new(), cas: If::Absent });
         };
-        let (fence, run) = Shard::read(&value).map_or((0, 0), |shard| (shard.fence, shard.run));
-        if fence > self.fence {
+        if Shard::read(&value).is_some_and(|shard| shard.fence > self.fence) {
             return Err(Fault::Lost);
         }
-        Ok(Claim { key, value: (run == self.run).then_some(value), cas: If::Is(cas) })
+        Ok(Claim { key, value, cas: If::Is(cas) })
+    }
+
+    /// Writes a shard: this run's part, and that of the run that serves beside it. What any other run has left there
+    /// is gone with that.
+    fn put<S: Store>(&self, store: &S, claim: &Claim, draft: &Draft<'_>, depth: u8) -> Result<(), Fault> {
+        let mut value = shard::begin(self.fence);
+        // First what requests ask for.
+        value.extend(claim.part(self.beside).map(|part| part.as_bytes()).unwrap_or_default());
+        draft.write(depth, self.run, &mut value);
+        store.set(&claim.key, &value, claim.cas)
     }
 
     /// Changes one shard. Answers by how much the number of keys has changed.
     fn edit<S: Store>(&self, store: &S, group: &[Placed], records: &[u8]) -> Result<i64, Fault> {
-        let Some(index) = group.first().map(|change| change.shard) else { return Ok(0) };
+        let Some(index) = group.first().map(|change| change.index) else { return Ok(0) };
         let claim = self.claim(store, index)?;
-        let mut draft = claim.shard().as_ref().map(Draft::of).unwrap_or_default();
+        let mut draft = claim.part(self.run).as_ref().map(Draft::of).unwrap_or_default();
         let mut difference = 0;
         for change in group {
             let record = change.record.clone().and_then(|range| records.get(range));
             difference += draft.set(change.digest, record);
         }
-        let value = draft.write(self.depth_of(index), self.fence, self.run);
-        store.set(&claim.key, &value, claim.cas)?;
+        self.put(store, &claim, &draft, self.depth_of(index))?;
         Ok(difference)
     }
 
@@ -162,10 +178,10 @@ impl Writer {
         let (from, to, grown) = self.extent.grown();
         let depth = self.extent.depth + 1;
         let (from, to) = (self.claim(store, from)?, self.claim(store, to)?);
-        let mut kept = Draft::of(&from.shard().ok_or(Fault::Corrupt)?);
+        let mut kept = Draft::of(&from.part(self.run).ok_or(Fault::Corrupt)?);
         let moved = kept.split(self.extent.depth);
-        store.set(&to.key, &moved.write(depth, self.fence, self.run), to.cas)?;
-        store.set(&from.key, &kept.write(depth, self.fence, self.run), from.cas)?;
+        self.put(store, &to, &moved, depth)?;
+        self.put(store, &from, &kept, depth)?;
         self.extent = grown;
         Ok(())
     }
@@ -175,9 +191,8 @@ impl Writer {
         let before = self.extent;
         loop {
             let (from, _, grown) = self.extent.grown();
-            let held = store.get(&self.namespace.shard(self.slot, from))?;
-            let shard = held.as_ref().and_then(|(value, _)| Shard::read(value)).ok_or(Fault::Corrupt)?;
-            if shard.run != self.run || shard.depth <= self.extent.depth {
+            let claim = self.claim(store, from)?;
+            if claim.part(self.run).ok_or(Fault::Corrupt)?.depth <= self.extent.depth {
                 return Ok(self.extent != before);
             }
             self.extent = grown;
@@ -188,9 +203,8 @@ impl Writer {
     fn count<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
         self.keys = 0;
         for index in 0..self.extent.shards() {
-            let held = store.get(&self.namespace.shard(self.slot, index))?;
-            let shard = held.as_ref().and_then(|(value, _)| Shard::read(value)).ok_or(Fault::Corrupt)?;
-            self.keys += shard.keys() as u64;
+            let claim = self.claim(store, index)?;
+            self.keys += claim.part(self.run).ok_or(Fault::Corrupt)?.keys() as u64;
         }
         Ok(())
     }
@@ -199,34 +213,37 @@ impl Writer {
 // === impl Claim ===
 
 impl Claim {
-    fn shard(&self) -> Option<Shard<'_>> {
-        self.value.as_deref().and_then(Shard::read)
+    fn part(&self, run: u64) -> Option<Part<'_>> {
+        Shard::read(&self.value)?.part(run)
     }
 }
 
 // === impl Sweep ===
 
 impl Sweep {
-    /// Begins with the slot's first shard.
+    /// Begins with the first shard. `keep` is the run that serves; 0: there is none.
     #[must_use]
-    pub const fn new(namespace: Namespace, slot: Slot, fence: u32) -> Self {
-        Self { namespace, slot, fence, next: 0 }
+    pub const fn new(namespace: Namespace, keep: u64, fence: u32) -> Self {
+        Self { namespace, keep, fence, next: 0 }
     }
 
-    /// Empties up to `count` shards. Answers whether there are none left.
+    /// Goes through up to `count` shards. Answers whether there are none left.
     ///
     /// # Errors
     /// Those of the store, and [`Fault::Lost`] where a later writer has been here.
     pub fn step<S: Store>(&mut self, store: &S, count: u32) -> Result<bool, Fault> {
         for _ in 0..count {
-            let key = self.namespace.shard(self.slot, self.next);
+            let key = self.namespace.shard(self.next);
             let Some((value, cas)) = store.get(&key)? else { return Ok(true) };
-            let shard = Shard::read(&value);
-            if shard.is_some_and(|shard| shard.fence > self.fence) {
+            let held = Shard::read(&value);
+            if held.is_some_and(|shard| shard.fence > self.fence) {
                 return Err(Fault::Lost);
             }
-            if shard.is_none_or(|shard| shard.run != 0) {
-                store.set(&key, &Draft::default().write(0, self.fence, 0), If::Is(cas))?;
+            if held.is_none_or(|shard| shard.holds_more_than(self.keep)) {
+                let kept = held.and_then(|shard| shard.part(self.keep));
+                let mut clean = shard::begin(self.fence);
+                clean.extend(kept.map(|part| part.as_bytes()).unwrap_or_default());
+                store.set(&key, &clean, If::Is(cas))?;
             }
             self.next += 1;
         }
