@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use flint_auth::sync::{Answer, Call, Failure, Now, Settings, Sync};
-use flint_auth::table::View;
-use flint_auth::table::store::Namespace;
+use flint_auth::table::shard::Shard;
+use flint_auth::table::store::{Namespace, Store as _};
+use flint_auth::table::{Meta, View};
 
 use super::authority::{self, Authority, KEYS, Mark, Position};
 use super::memory::{Memory, Quiet};
@@ -232,6 +233,14 @@ impl State {
     /// How many keys the table says that it has.
     pub(crate) fn keys(&self) -> u64 {
         self.vms[0].view.borrow().meta().map_or(0, |meta| meta.keys)
+    }
+
+    /// How many shards hold something of another run than the one that serves.
+    pub(crate) fn littered(&self) -> usize {
+        let store = Quiet(&self.store);
+        let run = Meta::load(&store, namespace()).unwrap().0.unwrap_or_default().run;
+        let shards = (0..).map_while(|index| store.get(&namespace().shard(index)).unwrap());
+        shards.filter(|(value, _)| Shard::read(value).unwrap().holds_more_than(run)).count()
     }
 
     /// How many VMs poll.
