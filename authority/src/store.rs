@@ -63,6 +63,8 @@ pub struct Store {
     /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
     writer: Mutex<()>,
     latest: watch::Sender<i64>,
+    /// Kept once more by each call that waits for changes.
+    held: Arc<()>,
 }
 
 /// Who does something, for the audit log.
@@ -168,6 +170,7 @@ impl Store {
             journal,
             writer: Mutex::new(()),
             latest,
+            held: Arc::default(),
         };
         store.write_missing_words().await?;
         Ok(store)
@@ -209,7 +212,12 @@ impl Store {
     /// How many wait for changes at the moment.
     #[must_use]
     pub fn held_calls(&self) -> usize {
-        self.latest.receiver_count()
+        Arc::strong_count(&self.held) - 1
+    }
+
+    /// Counts one that waits for changes, for as long as this is kept.
+    pub(crate) fn hold(&self) -> Arc<()> {
+        Arc::clone(&self.held)
     }
 
     fn announce(&self, seq: i64) {

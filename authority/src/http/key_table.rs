@@ -103,7 +103,7 @@ async fn wait_for_news(
     // Subscribed before the first look: a change in between is then a reason to look again.
     let mut changes = app.store.watch_changes();
     let mut stopping = app.stopping.clone();
-    let (mut woken, mut was_held) = (false, false);
+    let (mut woken, mut held) = (false, None);
     loop {
         let latest = *changes.borrow_and_update();
         let position = app.store.position(cursor).await?;
@@ -119,11 +119,11 @@ async fn wait_for_news(
             // A restore has begun another epoch in between: the cursor means nothing in it.
             continue;
         }
-        let is_over = if was_held { until <= Instant::now() } else { wait.is_zero() };
+        let is_over = if held.is_some() { until <= Instant::now() } else { wait.is_zero() };
         if answer.is_news || *stopping.borrow() || is_over {
-            return Ok((answer, was_held));
+            return Ok((answer, held.is_some()));
         }
-        was_held = true;
+        held.get_or_insert_with(|| app.store.hold());
         let news = async {
             tokio::select! {
                 _ = changes.changed() => {}
@@ -131,7 +131,7 @@ async fn wait_for_news(
             }
         };
         if timeout_at(until, news).await.is_err() {
-            return Ok((answer, was_held));
+            return Ok((answer, true));
         }
     }
 }

@@ -31,8 +31,6 @@ use crate::notices::Notify;
 use crate::store::rollup::Retention;
 use crate::store::{Store, upkeep, wake};
 
-/// How long requests may take to end after the program was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
 /// How long a notice that is on its way may take to be noted when everything else has ended.
 const LAST_NOTICE: Duration = Duration::from_secs(2);
 /// How often what gateways say is written down.
@@ -85,7 +83,7 @@ pub async fn serve(
         () = stop => {
             stopping.send_replace(true);
             // Ended by force, it takes its connections with it.
-            timeout(GRACE, &mut server).await.unwrap_or_else(|_| { abort.abort(); Ok(()) })
+            timeout(settings.limits.grace, &mut server).await.unwrap_or_else(|_| { abort.abort(); Ok(()) })
         }
     };
     stopping.send_replace(true);

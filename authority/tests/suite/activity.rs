@@ -9,10 +9,10 @@ use flint::store::usage::Sender;
 use flint_auth::protocol::{UsageEntry, UsageReport};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, on_both};
+use crate::harness::{Harness, PATIENCE, on_both};
 
-async fn report(harness: &Harness, id: &str, entries: Value) {
-    let now = clock::now();
+/// Reports what was counted in the ten seconds before `now`, whenever that was.
+async fn report(harness: &Harness, id: &str, now: i64, entries: Value) {
     let gateway = harness.gateway(id).await;
     let body = json!({"report_id": id, "from": now - 10, "to": now, "entries": entries});
     gateway.post("/v1/usage", &body).await.ok();
@@ -20,7 +20,7 @@ async fn report(harness: &Harness, id: &str, entries: Value) {
 
 /// Waits until all that came in is added up.
 async fn added_up(harness: &Harness) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while harness.store.pending_reports().await.unwrap() > 0 {
         assert!(Instant::now() < deadline, "reports are not added up");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -40,9 +40,9 @@ on_both! {
         let entry = |id: &str, outcome: &str, count: u64, used: i64| {
             json!({"key_id": id, "outcome": outcome, "count": count, "last_used": used})
         };
-        report(&harness, "r-1", json!([entry(&one, "allowed", 5, now - 2), entry(&two, "allowed", 7, now - 3)])).await;
-        report(&harness, "r-2", json!([entry(&one, "allowed", 2, now - 9), entry(&one, "expired", 1, now - 1)])).await;
-        report(&harness, "r-3", json!([entry(&other, "missing_permission", 3, now - 1)])).await;
+        report(&harness, "r-1", now, json!([entry(&one, "allowed", 5, now - 2), entry(&two, "allowed", 7, now - 3)])).await;
+        report(&harness, "r-2", now, json!([entry(&one, "allowed", 2, now - 9), entry(&one, "expired", 1, now - 1)])).await;
+        report(&harness, "r-3", now, json!([entry(&other, "missing_permission", 3, now - 1)])).await;
         added_up(&harness).await;
         for range in ["1h", "24h", "7d", "30d", "90d"] {
             let of = async |path: &str| client.get(&format!("{path}range={range}")).await.ok()["totals"].clone();
@@ -71,7 +71,7 @@ on_both! {
         let now = clock::now();
         for number in 0..30 {
             let entry = json!([{"key_id": id, "outcome": "allowed", "count": 1, "last_used": now}]);
-            report(&harness, &format!("r-{number}"), entry).await;
+            report(&harness, &format!("r-{number}"), now, entry).await;
             // Both servers add up by themselves besides.
             let (one, two) = tokio::join!(harness.store.roll_up_usage(now), elsewhere.roll_up_usage(now));
             one.unwrap();
@@ -87,7 +87,7 @@ on_both! {
         let harness = backend.start().await;
         let id = harness.key("CI").await.key.id;
         let now = clock::now();
-        report(&harness, "r-1", json!([{"key_id": id, "outcome": "allowed", "count": 4, "last_used": now}])).await;
+        report(&harness, "r-1", now, json!([{"key_id": id, "outcome": "allowed", "count": 4, "last_used": now}])).await;
         added_up(&harness).await;
         let totals = async |range: &str| {
             let range = flint::store::activity::Range::parse(range).unwrap();
@@ -98,7 +98,7 @@ on_both! {
         harness.store.prune_usage(keep, now).await.unwrap();
         assert_eq!((totals("1h").await, totals("24h").await, totals("90d").await), (0, 1, 1));
         // The id was kept no longer either, so the report would count again: that is what its retention is for.
-        report(&harness, "r-1b", json!([])).await;
+        report(&harness, "r-1b", now, json!([])).await;
     }
 }
 

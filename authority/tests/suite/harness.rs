@@ -1,6 +1,8 @@
 //! A server in this process, on a free port and a database of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flint::clock;
 use flint::config::Database;
@@ -11,7 +13,7 @@ use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
 use flint::store::{Actor, Store};
 use sqlx::Connection as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -38,6 +40,9 @@ macro_rules! on_both {
     )+};
 }
 pub(crate) use on_both;
+
+/// How long something is awaited that must come. It says nothing of how soon it should: the machine may be slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
@@ -143,6 +148,14 @@ impl Harness {
     pub(crate) async fn revoke(&self, id: &str) -> Key {
         self.store.revoke_key(id, None, clock::now(), &actor()).await.unwrap()
     }
+}
+
+/// An address that refuses connections for as long as the socket is kept: it is bound, so nobody else can listen there.
+pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 async fn serve(store: Arc<Store>, settings: Settings) -> (Client, Running) {

@@ -1,6 +1,7 @@
 //! The program `flint` as a process.
 
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use flint::config::Database;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
+use crate::harness::PATIENCE;
 
 /// A running `flint serve`. It is killed when dropped.
 pub(crate) struct Serving {
@@ -73,6 +75,19 @@ pub(crate) async fn flint_json(database: &Database, arguments: &[&str]) -> Value
     let output = flint(database, &[arguments, &["--json"]].concat()).await;
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Returns when the server holds a call.
+pub(crate) async fn until_held(client: &Client) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let metrics = client.get("/metrics").await;
+        if String::from_utf8_lossy(&metrics.body).lines().any(|line| line == "flint_held_calls 1") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no call is held");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 pub(crate) fn stdout(output: &Output) -> String {

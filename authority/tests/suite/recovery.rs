@@ -15,7 +15,7 @@ use flint_auth::protocol::UsageReport;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Backend, actor, new_key, on_both};
+use crate::harness::{Backend, actor, new_key, nobody, on_both};
 use crate::program::{Serving, command, connect, flint, flint_json, stderr, stdout};
 
 async fn create(database: &Database, name: &str) -> String {
@@ -84,7 +84,7 @@ async fn a_database_that_cannot_be_opened_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("keys.csv");
     std::fs::write(&text, "sha256,name,environment\n".repeat(100)).unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, nobody) = nobody();
     for (database, reason) in [
         (Database::Sqlite(text), "file is not a database"),
         (Database::Postgres(format!("postgres://flint:s3cret@{nobody}/flint")), "refused"),

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::doctor::grades;
+use crate::doctor::until_graded;
 use crate::harness::Backend;
 use crate::program::{Serving, command, flint, stderr};
 
@@ -108,8 +108,7 @@ async fn both_versions_of_http_are_spoken_over_both_versions_of_tls() {
     let roots = test.directory.path().join("roots.pem");
     std::fs::write(&roots, issuer.0.pem()).unwrap();
     let url = format!("https://localhost:{port}");
-    let graded = grades(&test.database, &url, roots.to_str().unwrap()).await;
-    assert_eq!(graded, ("ok".into(), "ok".into()));
+    until_graded(&test.database, &url, roots.to_str().unwrap(), ("ok", "ok")).await;
     assert!(serving.terminate().await.success());
 }
 

@@ -25,6 +25,8 @@ pub struct Limits {
     pub idle: Duration,
     /// How long to wait after the system could not give another connection, as where there are too many open files.
     pub accept_pause: Duration,
+    /// How long requests may take to end after the program was told to stop.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             answer: Duration::from_secs(300),
             idle: Duration::from_secs(600),
             accept_pause: Duration::from_secs(1),
+            grace: Duration::from_secs(10),
         }
     }
 }

@@ -280,7 +280,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_earlier_time_is_seen_while_a_later_one_is_awaited() {
-        let limits = Limits { write: Duration::from_millis(1), ..Limits::default() };
+        let later = Duration::from_hours(1);
+        let limits = Limits { head: later, write: Duration::from_millis(1), ..Limits::default() };
         let progress = Progress::new(limits);
         let waiting = tokio::spawn({
             let progress = Arc::clone(&progress);
