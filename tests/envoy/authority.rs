@@ -10,7 +10,7 @@ mod server;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ impl Authority {
 
     /// Waits until a gateway's call says, by its cursor, that it has applied this position.
     pub(crate) fn acknowledged(&self, position: &str) {
-        eventually("a gateway acknowledges the change", Duration::from_secs(10), || {
+        eventually("a gateway acknowledges the change", || {
             self.polls().iter().any(|call| call.has_seen(position))
         });
     }
@@ -191,10 +191,14 @@ impl Authority {
         self.shared.lock().most_open
     }
 
-    /// Waits until this many more calls for the key table have come.
+    /// Waits until this many more calls for the key table have come than there are now.
     pub(crate) fn polled_again(&self, times: usize) {
-        let before = self.polls().len();
-        eventually("the gateway polls", Duration::from_secs(30), || self.polls().len() >= before + times);
+        self.polled(self.polls().len() + times);
+    }
+
+    /// Waits until so many calls for the key table have come in all.
+    pub(crate) fn polled(&self, times: usize) {
+        eventually("the gateway polls", || self.polls().len() >= times);
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {

@@ -1,23 +1,11 @@
 //! Filters before ours keep requests, or answer them: each request is decided under the configuration that it came
 //! under, and those that never reach the filter leave nothing behind that counts.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{Request, http1::Connection};
 use crate::keys::Key;
-use crate::scene::{Scene, configuration};
-
-/// Envoy's own filter that delays and answers requests as their headers ask.
-fn fault() -> Value {
-    json!({
-        "name": "envoy.filters.http.fault",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
-            "delay": {"header_delay": {}, "percentage": {"numerator": 100}},
-            "abort": {"header_abort": {}, "percentage": {"numerator": 100}},
-        },
-    })
-}
+use crate::scene::{Scene, configuration, fault};
 
 #[test]
 fn a_request_that_was_kept_is_decided_under_its_own_configuration() {

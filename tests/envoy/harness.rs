@@ -29,21 +29,24 @@ pub(crate) struct Gateway {
     plan: Plan,
 }
 
+/// How long something is awaited that must come. It says nothing of how soon it should: the machine may be slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Waits until a condition holds, and fails with `what` if it never does.
 #[track_caller]
-pub(crate) fn eventually(what: &str, within: Duration, mut condition: impl FnMut() -> bool) {
-    assert!(comes_true(within, &mut condition), "within {within:?}: {what}");
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    assert!(comes_true(PATIENCE, &mut condition), "within {PATIENCE:?}: {what}");
 }
 
 /// Waits until there is a value, and fails with `what` if there never is.
 #[track_caller]
-pub(crate) fn awaited<T>(what: &str, within: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn awaited<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let mut value = None;
-    comes_true(within, &mut || {
+    comes_true(PATIENCE, &mut || {
         value = attempt();
         value.is_some()
     });
-    value.unwrap_or_else(|| panic!("within {within:?}: {what}"))
+    value.unwrap_or_else(|| panic!("within {PATIENCE:?}: {what}"))
 }
 
 /// Checks for a while that a condition goes on to hold.
@@ -113,7 +116,7 @@ impl Gateway {
         let address = self.listener(listener);
         let workers = format!("listener.{listener}.worker_");
         let mut connections = Vec::new();
-        eventually("every worker has two connections", Duration::from_secs(20), || {
+        eventually("every worker has two connections", || {
             connections.extend((0..8).map(|_| http1::Connection::open(address)));
             let statistics = self.statistics();
             let active = statistics.holding(".downstream_cx_active");
@@ -177,7 +180,7 @@ impl Gateway {
         self.plan.reconfigure(listener, configuration);
         self.plan.write_listeners();
         let mut now = before.clone();
-        eventually("Envoy sees the new listeners", Duration::from_secs(10), || {
+        eventually("Envoy sees the new listeners", || {
             now = self.statistics();
             now.value(taken) + now.value(refused) > before.value(taken) + before.value(refused)
         });

