@@ -81,7 +81,7 @@ def headers(check, secrets):
 
 def ask(base, check, secrets):
     """Makes the request on a connection of its own."""
-    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=60)
     try:
         connection.request(check.method, check.path, headers=headers(check, secrets))
         reply = connection.getresponse()

@@ -44,7 +44,7 @@ def rendered(example, ports, replaced):
     return re.sub(r"port_value: (\d+)", lambda found: f"port_value: {ports.get(int(found[1]), found[1])}", text)
 
 
-def until(met, what, seconds=20, alive=lambda: True):
+def until(met, what, seconds=60, alive=lambda: True):
     """Waits for `met()` to be true and returns its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

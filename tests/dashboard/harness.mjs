@@ -14,6 +14,9 @@ const run = promisify(execFile);
 const FLINT = process.env.FLINT;
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/// How long something is awaited that must come, in milliseconds. It says nothing of how soon it should.
+const PATIENCE = 60_000;
+
 /// The rules that pages are held to: WCAG 2.2, A and AA, and what axe calls good practice.
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
@@ -111,6 +114,7 @@ export class Process {
 export async function browser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM,
+    timeout: PATIENCE,
     // A sandbox of its own cannot be made inside most containers; nothing but our own pages is loaded.
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
@@ -123,7 +127,7 @@ export async function visit(browser, authority, options = {}) {
     viewport: { width: 1360, height: 860 },
     ...options,
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));
@@ -136,9 +140,9 @@ export async function visit(browser, authority, options = {}) {
   return page;
 }
 
-/// Looks until it is so. What comes of a change by itself comes within seconds, or not at all.
+/// Looks until it is so.
 export async function eventually(check) {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + PATIENCE;
   while (!(await check())) {
     if (Date.now() > end) throw new Error(`it does not come to pass: ${check}`);
     await new Promise((resolve) => setTimeout(resolve, 100));

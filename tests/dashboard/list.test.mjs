@@ -35,8 +35,10 @@ test("the list is turned to the next page, and back", async () => {
   for (const javaScriptEnabled of [true, false]) {
     const page = await operator({ javaScriptEnabled });
     const turn = async (name) => {
-      await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).click();
-      await page.waitForLoadState();
+      const link = page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name });
+      const address = new URL(await link.getAttribute("href"), page.url()).href;
+      await link.click();
+      await page.waitForURL(address);
       return names(page);
     };
     await page.goto("/settings/api-keys?environment=test&sort=name");
