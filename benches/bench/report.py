@@ -14,7 +14,8 @@ from .speed import SHARD
 
 HEAD = """# Benchmarks
 
-Written by `make bench`; do not edit. What it does is in [benches/](../benches/run).
+Written by `make bench`; do not edit. What it does is in [benches/](../benches/run), of which
+`--only speed`, `--only loading` and `--only authority` measure and write their sections alone.
 
 """
 
@@ -22,23 +23,26 @@ Written by `make bench`; do not edit. What it does is in [benches/](../benches/r
 LOAD = os.getloadavg()[0]
 
 
-def write(tools, speeds, loads, rows):
-    """The whole text."""
-    text = HEAD + machine(tools)
+def sections(tools, speeds, loads, rows):
+    """What was measured, a text for each heading."""
+    found = []
     if speeds:
-        text += speed(speeds)
+        found.append(speed(speeds, machine(tools)))
     if loads:
-        text += loading(loads)
+        found += [table(loads, machine(tools)), longest(loads)]
     if rows:
-        text += "\n" + authority(rows)
+        found.append(authority(rows))
+    return found
+
+
+def replace(text, found):
+    """The document with these sections in the place of those of the same headings; new ones come at its end."""
+    for section in found:
+        heading = section.split("\n", 1)[0]
+        old = re.search(rf"^{re.escape(heading)}$.*?(?=^## |\Z)", text, re.M | re.S)
+        before, after = (text[:old.start()], text[old.end():]) if old else (text.rstrip("\n") + "\n\n", "")
+        text = before + section + (after and "\n" + after)
     return text
-
-
-def replace_authority(text, rows):
-    """The document with another section of the authority; one that had none gets it at its end."""
-    old = re.search(rf"^{re.escape(AUTHORITY)}$.*?(?=^## |\Z)", text, re.M | re.S)
-    before, after = (text[:old.start()], text[old.end():]) if old else (text.rstrip("\n") + "\n\n", "")
-    return before + authority(rows) + (after and "\n" + after)
 
 
 def machine(tools):
@@ -46,7 +50,7 @@ def machine(tools):
     version = subprocess.run([tools.envoy, "--version"], capture_output=True, text=True, check=True).stdout
     envoy = re.search(r"/(\d+\.\d+\.\d+[^/]*)/", version)
     return (f"{place()} Envoy {envoy.group(1) if envoy else 'unknown'}, "
-            f"filter of {os.path.getsize(tools.wasm):,} bytes.\n\n")
+            f"filter of {os.path.getsize(tools.wasm):,} bytes.\n")
 
 
 def place():
@@ -61,7 +65,7 @@ def place():
             f"Linux {platform.release().split('-')[0]}. {rustc.split(' (')[0].capitalize()}.")
 
 
-def speed(speeds):
+def speed(speeds, where):
     """The table of costs."""
     by_title = {case.title: statistics.median(case.minima) for case in speeds.cases}
     floor = next(value for title, value in by_title.items() if "**floor**" in title)
@@ -70,6 +74,7 @@ def speed(speeds):
            "Envoy and the generator ran at ordinary priority: what else the machine did is in the numbers.")
     text = f"""## What a request costs
 
+{where}
 CPU time of the whole Envoy process for one request, in microseconds over the same Envoy without a filter. HTTP/1.1,
 8 connections kept alive, one worker, direct response, a GET of 11 headers. {speeds.processes} Envoy processes, in each
 {speeds.rounds} interleaved rounds of {speeds.requests:,} requests a row; every answer checked. {how} *Cost* is the minimum of
@@ -97,12 +102,11 @@ that makes the host calls of our allow path with fixed arguments and computes no
 {SHARD:,} bytes, one header removed, four added, two properties set; with *time*, that call too. Each wasm row has a VM of
 its own in the same process, and its ticks and long polls run in every row alike. The keys that ask are spread over all
 keys of the table.
-
 """
 
 
-def loading(found):
-    """Time, memory, longest requests."""
+def table(found, where):
+    """Time and memory."""
     thousand = f"{CHANGED_WORD} of {found.keys:,} keys"
     median, most = spread(found.propagation)
     entry = (found.memory - found.base_memory) / max(found.keys - FEW, 1)
@@ -123,9 +127,8 @@ def loading(found):
          " + ".join(f"{size / 2**20:.1f}" for size in found.wasm_memory) + " MiB"),
         ("CPU of an idle Envoy: without filter, with the filter and its table", f"{found.idle[0] / 1e4:.2f} %, {found.idle[1] / 1e4:.2f} % of a core"),
     ]
-    text = "## What the table costs\n\n| | |\n|---|---:|\n"
-    text += "".join(f"| {name} | {value} |\n" for name, value in rows)
-    return text + longest(found)
+    text = f"## What the table costs\n\n{where}\n| | |\n|---|---:|\n"
+    return text + "".join(f"| {name} | {value} |\n" for name, value in rows)
 
 
 CHANGED_WORD = "1,000"
@@ -136,8 +139,7 @@ def longest(found):
     how = ("The worker has a core of its own, the prober real-time priority; Envoy and the authority go before other "
            "programs (nice -20), so that a wait for a core is seldom taken for one for the filter." if found.hurried else
            "All at ordinary priority: waits for a core are in it.")
-    text = f"""
-## The longest request
+    text = f"""## The longest request
 
 One connection in a closed loop on the one worker, microseconds as the client sees them. {how}
 
@@ -157,16 +159,12 @@ One connection in a closed loop on the one worker, microseconds as the client se
     return text
 
 
-AUTHORITY = "## The authority"
-
-
 def authority(rows):
     """The section of the authority: the rows are what authority/examples/measure.rs prints."""
-    return f"""{AUTHORITY}
+    return f"""## The authority
 
 {place()}
 A release build of `flint serve`, asked over HTTP on this machine by a program that shares its cores.
-`benches/run --only authority` measures this section alone.
 
 {rows}
 A search for a word that no key has is answered from the counts of words; one for words that very many keys have goes
