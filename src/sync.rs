@@ -28,7 +28,8 @@ use crate::table::{Fault, Meta, Store, Writer, meta::Of, store::Namespace, write
 const LIMIT: u32 = 500;
 /// The least time between two calls, where the first brought nothing new and did not wait as it was asked to.
 const LEAST_GAP: u64 = 250;
-/// How many shards are rid of an old table in one step by a VM that serves requests.
+/// How many shards are rid of an old table at a tick. Who does many in one go has the lock of shared data again before
+/// a worker that waits for it wakes up, also where it is a thread that serves no requests.
 const SWEEP: u32 = 1_000;
 
 /// How to call the authority.
@@ -189,7 +190,7 @@ impl Sync {
         if holder.call.is_some() || holder.due > now.ms {
             return None;
         }
-        match holder.prepare(store, self.namespace, now) {
+        match holder.prepare(store, self.namespace) {
             Ok(true) => {}
             Ok(false) => return None,
             Err(fault) => {
@@ -306,7 +307,7 @@ impl Holder {
     }
 
     /// Picks up what is in shared data, and empties what no longer serves. Answers whether that is done.
-    fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<bool, Fault> {
+    fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;
             self.load = self.take_over(store, namespace, &meta)?;
@@ -325,7 +326,7 @@ impl Holder {
             self.ready = true;
         }
         let Some(sweep) = &mut self.sweep else { return Ok(true) };
-        let done = sweep.step(store, if now.served { SWEEP } else { u32::MAX })?;
+        let done = sweep.step(store, SWEEP)?;
         if done {
             self.sweep = None;
             self.change_meta(store, namespace, |meta| (meta.littered, meta.making) = (false, 0))?;
