@@ -469,12 +469,12 @@ impl Holder {
         cursor: String,
         now: Now,
     ) -> Result<u64, Fault> {
-        let mut meta = Meta::load(store, namespace)?.0.unwrap_or_default();
-        meta.version += 1;
-        meta.replace(writer.run());
-        writer.describe(&mut meta);
-        (meta.writing, meta.cursor, meta.fresh_at) = (false, cursor, now.ms);
-        save(store, namespace, &meta, self.fence)?;
+        let meta = self.change_meta(store, namespace, |meta| {
+            meta.version += 1;
+            meta.replace(writer.run());
+            writer.describe(meta);
+            (meta.writing, meta.cursor, meta.fresh_at) = (false, cursor, now.ms);
+        })?;
         self.sweep = meta.littered.then(|| Sweep::new(namespace, meta.run, self.fence));
         let keys = meta.keys;
         self.serving = Some((meta, writer));

@@ -94,10 +94,12 @@ impl<'a> Shard<'a> {
     }
 }
 
-/// The value of a shard that holds nothing yet, to which parts are added.
+/// The value of a shard that holds what is kept of another value, if anything; more parts may be added to it.
 #[must_use]
-pub fn begin(fence: u32) -> Vec<u8> {
-    fence.to_le_bytes().to_vec()
+pub fn begin(fence: u32, kept: Option<Part<'_>>) -> Vec<u8> {
+    let mut value = fence.to_le_bytes().to_vec();
+    value.extend(kept.map(|part| part.bytes).unwrap_or_default());
+    value
 }
 
 // === impl Part ===
@@ -114,12 +116,6 @@ impl<'a> Part<'a> {
         let ends = reader.bytes(count.checked_mul(4)?)?.as_chunks().0;
         let start = at + HEADER + count * 36;
         Some(Self { run, depth, bytes, digests, ends, records: reader.rest(), start })
-    }
-
-    /// The part as it stands, to be added to another value.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.bytes
     }
 
     /// Where in the value the record of a key is.

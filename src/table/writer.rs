@@ -136,24 +136,15 @@ impl Writer {
         if was_split { self.extent.depth + 1 } else { self.extent.depth }
     }
 
-    /// Reads a shard in order to write it.
     fn claim<S: Store>(&self, store: &S, index: u32) -> Result<Claim, Fault> {
-        let key = self.namespace.shard(index);
-        let Some((value, cas)) = store.get(&key)? else {
-            return Ok(Claim { key, value: Vec::new(), cas: If::Absent });
-        };
-        if Shard::read(&value).is_some_and(|shard| shard.fence > self.fence) {
-            return Err(Fault::Lost);
-        }
-        Ok(Claim { key, value, cas: If::Is(cas) })
+        Claim::take(store, self.namespace.shard(index), self.fence)
     }
 
     /// Writes a shard: this run's part, and that of the run that serves beside it. What any other run has left there
     /// is gone with that.
     fn put<S: Store>(&self, store: &S, claim: &Claim, draft: &Draft<'_>, depth: u8) -> Result<(), Fault> {
-        let mut value = shard::begin(self.fence);
         // First what requests ask for.
-        value.extend(claim.part(self.beside).map(|part| part.as_bytes()).unwrap_or_default());
+        let mut value = shard::begin(self.fence, claim.part(self.beside));
         draft.write(depth, self.run, &mut value);
         store.set(&claim.key, &value, claim.cas)
     }
@@ -213,8 +204,21 @@ impl Writer {
 // === impl Claim ===
 
 impl Claim {
+    /// Reads a shard in order to write it under this fence.
+    fn take<S: Store>(store: &S, key: Key, fence: u32) -> Result<Self, Fault> {
+        let Some((value, cas)) = store.get(&key)? else {
+            return Ok(Self { key, value: Vec::new(), cas: If::Absent });
+        };
+        let claim = Self { key, value, cas: If::Is(cas) };
+        if claim.shard().is_some_and(|shard| shard.fence > fence) { Err(Fault::Lost) } else { Ok(claim) }
+    }
+
+    fn shard(&self) -> Option<Shard<'_>> {
+        Shard::read(&self.value)
+    }
+
     fn part(&self, run: u64) -> Option<Part<'_>> {
-        Shard::read(&self.value)?.part(run)
+        self.shard()?.part(run)
     }
 }
 
@@ -233,17 +237,12 @@ impl Sweep {
     /// Those of the store, and [`Fault::Lost`] where a later writer has been here.
     pub fn step<S: Store>(&mut self, store: &S, count: u32) -> Result<bool, Fault> {
         for _ in 0..count {
-            let key = self.namespace.shard(self.next);
-            let Some((value, cas)) = store.get(&key)? else { return Ok(true) };
-            let held = Shard::read(&value);
-            if held.is_some_and(|shard| shard.fence > self.fence) {
-                return Err(Fault::Lost);
+            let claim = Claim::take(store, self.namespace.shard(self.next), self.fence)?;
+            if claim.cas == If::Absent {
+                return Ok(true);
             }
-            if held.is_none_or(|shard| shard.holds_more_than(self.keep)) {
-                let kept = held.and_then(|shard| shard.part(self.keep));
-                let mut clean = shard::begin(self.fence);
-                clean.extend(kept.map(|part| part.as_bytes()).unwrap_or_default());
-                store.set(&key, &clean, If::Is(cas))?;
+            if claim.shard().is_none_or(|shard| shard.holds_more_than(self.keep)) {
+                store.set(&claim.key, &shard::begin(self.fence, claim.part(self.keep)), claim.cas)?;
             }
             self.next += 1;
         }
