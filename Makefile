@@ -38,7 +38,7 @@ test: test-unit test-envoy test-dashboard ## Run every test
 test-unit: need-cargo need-cc ## Run the tests that need no Envoy: unit, documentation, authority
 	$(CARGO) test --locked --package flint-auth --lib --bins --test properties
 	$(CARGO) test --locked --package flint-auth --doc
-	$(CARGO) test --locked --package flint-abi --package flint
+	$(CARGO) test --locked --package flint-abi --package flint-contract --package flint
 
 test-envoy: wasm flint ## Run the tests on a real Envoy
 	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
@@ -52,7 +52,7 @@ lint: need-cargo need-wasm need-cc ## Check format, lints on both targets, and t
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 # What only the wasm build sees is invisible to the native run.
-	$(CARGO) clippy --locked --package flint-auth --package flint-abi --target wasm32-wasip1 -- -D warnings
+	$(CARGO) clippy --locked --package flint-auth --package flint-abi --package flint-contract --target wasm32-wasip1 -- -D warnings
 # The fuzz targets are a workspace of their own; their lock file has to follow the filter's dependencies.
 	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	$(PYTHON) tools/check-repository

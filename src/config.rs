@@ -17,11 +17,11 @@ mod tests;
 
 use std::fmt;
 
-use crate::entry::Entry;
-use crate::key::{Digest, Environment};
 use crate::route::{Routes, Unmatched};
 
 use field::{Object, choice, flag, list, text, whole};
+use flint_contract::entry::Entry;
+use flint_contract::key::{Digest, Environment};
 use json::Json;
 use report::{At, Report};
 

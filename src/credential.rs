@@ -7,7 +7,8 @@
 //!    and anything after the token are malformed.
 //! 5. A token that begins like an API key is one, or is malformed. Any other is left to those who know tokens.
 
-use crate::key::{Environment, Shape, shape};
+use flint_contract::key::{Environment, Shape, shape};
+
 use crate::request::Authorization;
 
 /// What a request presents.

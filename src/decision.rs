@@ -11,12 +11,13 @@
 
 use std::net::IpAddr;
 
+use flint_contract::key::Digest;
+use flint_contract::outcome::Outcome;
+use flint_contract::permission::Requirement;
+
 use crate::config::{Config, CorsPreflight, Unavailable};
 use crate::credential::Credential;
-use crate::key::Digest;
 use crate::lookup::Table;
-use crate::outcome::Outcome;
-use crate::permission::Requirement;
 use crate::request::Request;
 use crate::route::Access;
 use crate::table::{Fault, Found, Record};

@@ -4,9 +4,9 @@
 //!
 //! 1. `host/http.rs` reads the header map from Envoy; [`request`] finds in it all that decides.
 //! 2. [`decision`] goes through the steps of the contract: the [`route`]'s requirement, the [`credential`], the
-//!    [`key`]'s digest, its record in the [`table`], time, environment, address, [`permission`].
+//!    key's digest, its record in the [`table`], time, environment, address, permission.
 //! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`reply`] has for the
-//!    [`outcome`]; it counts the outcome for [`telemetry`] and [`usage`].
+//!    outcome; it counts the outcome for [`telemetry`] and [`usage`].
 //!
 //! Beside that, on ticks: [`lease`] lets one VM of the process poll, [`sync`] says what to ask the authority,
 //! [`page`] reads the answer, and the table's writer puts it where every VM sees it.
@@ -17,13 +17,10 @@
 //! - The core reads no clock, no randomness and no environment, and never logs.
 //! - A request is forwarded only by a `Permit`, and only `decision.rs` makes one. There is no `None` that means yes.
 //! - A `Config` that exists is good.
-//! - A key in plain text is borrowed from the request, in [`credential`] and [`key`], and never kept.
-//! - `serde` derives only in [`page`] and [`protocol`]; texts that clients read are only in [`reply`].
-//! - The authority shares [`key`], [`permission`], [`entry`] and [`protocol`], and nothing else.
-
-pub mod key;
-pub mod permission;
-pub mod outcome;
+//! - A key in plain text is borrowed from the request, in [`credential`] and
+//!   [`flint_contract::key`], and never kept.
+//! - `serde` derives only in [`page`] and the contract; texts that clients read are only in [`reply`].
+//! - What filter and authority share is the crate [`flint_contract`]; the authority cannot see this one.
 
 pub mod request;
 pub mod credential;
@@ -34,11 +31,9 @@ pub mod decision;
 pub mod delayed;
 pub mod reply;
 
-pub mod entry;
 pub mod table;
 pub mod bytes;
 
-pub mod protocol;
 pub mod page;
 pub mod sync;
 pub mod lease;

@@ -5,8 +5,9 @@
 //!    authority's last good answer is less than `max_staleness_seconds` old.
 //! 3. The table's entry wins over one of the configuration with the same digest.
 
+use flint_contract::key::Digest;
+
 use crate::config::Config;
-use crate::key::Digest;
 use crate::table::{Fault, Found, Store, View, record};
 
 /// Whether there is a table to ask.

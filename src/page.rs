@@ -9,12 +9,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use flint_contract::entry::{Cidr, Entry, is_id, is_owner};
+use flint_contract::key::{Digest, Environment};
+use flint_contract::permission::is_grant;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::entry::{Cidr, Entry, is_id, is_owner};
-use crate::key::{Digest, Environment};
-use crate::permission::is_grant;
 
 /// The longest cursor that is kept, in bytes.
 pub const MAX_CURSOR: usize = 4096;

@@ -12,8 +12,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::outcome::Outcome;
-use crate::permission::Requirement;
+use flint_contract::outcome::Outcome;
+use flint_contract::permission::Requirement;
 
 /// An answer in place of the upstream's. Envoy leaves the body out where the request is HEAD, and maps the status for
 /// gRPC callers (401, 403, 503 to 16, 7, 14).

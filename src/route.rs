@@ -18,8 +18,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::permission::Requirement;
-
+use flint_contract::permission::Requirement;
 pub use template::{MAX_SEGMENTS, MAX_TEMPLATE, Template, is_normal};
 use template::{Segment, first_segment};
 

@@ -18,10 +18,11 @@
 
 use std::fmt::Write as _;
 
+use flint_contract::protocol::KEY_TABLE_PATH;
+
 use crate::backoff::{self, Backoff};
 use crate::lease::Lease;
 use crate::page::{BadPage, Page};
-use crate::protocol::KEY_TABLE_PATH;
 use crate::table::{Fault, Meta, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
 
 /// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.

@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::outcome::Outcome;
+use flint_contract::outcome::Outcome;
+
 use crate::sync::{Event, Failure};
 use crate::usage::Delivery;
 

@@ -12,9 +12,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::iter;
 
+use flint_contract::outcome::Outcome;
+use flint_contract::protocol::{UsageEntry, UsageReport};
+
 use crate::backoff::Backoff;
-use crate::outcome::Outcome;
-use crate::protocol::{UsageEntry, UsageReport};
 
 /// The most pairs of key and outcome that wait to be sealed.
 pub const MAX_PAIRS: usize = 16_384;

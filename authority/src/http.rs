@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
-use flint_auth::protocol::{KEY_TABLE_PATH, USAGE_PATH};
+use flint_contract::protocol::{KEY_TABLE_PATH, USAGE_PATH};
 use tokio::sync::watch;
 
 use crate::notices::Counts;

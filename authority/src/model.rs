@@ -13,7 +13,7 @@ pub mod lifecycle;
 pub mod notices;
 pub mod view;
 
-use flint_auth::key::{Digest, Environment};
+use flint_contract::key::{Digest, Environment};
 use serde::Serialize;
 
 /// A day in seconds.

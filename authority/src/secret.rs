@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use flint_auth::key::{Digest, Environment};
+use flint_contract::key::{Digest, Environment};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 22;
@@ -200,6 +200,9 @@ mod tests {
     fn names_sort_by_age() {
         let (first, second) =
             (new_id("key", 1_790_000_000_000).unwrap(), new_id("key", 1_790_000_000_001).unwrap());
-        assert!(first < second && first.len() == 30 && flint_auth::entry::is_id(&first), "{first} {second}");
+        assert!(
+            first < second && first.len() == 30 && flint_contract::entry::is_id(&first),
+            "{first} {second}"
+        );
     }
 }

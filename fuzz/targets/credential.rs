@@ -2,7 +2,7 @@
 #![no_main]
 
 use flint_auth::credential::Credential;
-use flint_auth::key::{MAX_BODY, Shape, shape};
+use flint_contract::key::{MAX_BODY, Shape, shape};
 use flint_auth::request::{Authorization, Headers, Request};
 use libfuzzer_sys::fuzz_target;
 

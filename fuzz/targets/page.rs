@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use flint_auth::entry::{Cidr, is_id, is_owner};
+use flint_contract::entry::{Cidr, is_id, is_owner};
 use flint_auth::page::{MAX_CURSOR, Page};
-use flint_auth::permission::is_grant;
+use flint_contract::permission::is_grant;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

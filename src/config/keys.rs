@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use flint_contract::entry::{Cidr, Entry, is_id, is_owner};
+use flint_contract::key::{Digest, Environment};
+use flint_contract::permission::is_grant;
+
 use super::InlineKeys;
 use super::field::{Object, choice, list, text};
 use super::json::Json;
 use super::report::At;
-use crate::entry::{Cidr, Entry, is_id, is_owner};
-use crate::key::{Digest, Environment};
-use crate::permission::is_grant;
 
 const FIELDS: &[&str] = &[
     "sha256",

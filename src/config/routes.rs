@@ -1,9 +1,10 @@
 //! `routes`: the rules, each good by itself, and no two of them equal.
 
+use flint_contract::permission::{Permission, Requirement};
+
 use super::field::{Object, flag, list, text};
 use super::json::Json;
 use super::report::At;
-use crate::permission::{Permission, Requirement};
 use crate::route::{Asks, Routes, Rule, Template, Unmatched};
 
 const FIELDS: &[&str] = &["path", "methods", "public", "all_of", "any_of"];

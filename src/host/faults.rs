@@ -4,7 +4,8 @@
 //! The configuration may then have a member `faults`: `fail_configure_from` is the number of the call of
 //! `on_configure`, counted over the process, from which on it fails; `trap_path` is a path that makes the VM trap.
 
-use crate::key::Digest;
+use flint_contract::key::Digest;
+
 use crate::table::store::{If, Key, Store as _};
 
 use super::shared::Shared;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flint_abi::{Level, Map};
+use flint_contract::protocol::{GATEWAY_HEADER, USAGE_PATH};
 
 use super::clock;
 use super::metrics::gauge;
@@ -10,7 +11,6 @@ use super::shared::Shared;
 use super::vm::Vm;
 use crate::attic;
 use crate::config::{Authority, Token};
-use crate::protocol::{GATEWAY_HEADER, USAGE_PATH};
 use crate::request::{Headers, serialise};
 use crate::sync::{self, Answer, Event, Failure, Settings, Sync};
 use crate::table::store::{If, Namespace, Store as _};

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use flint_abi::{Action, Map, Refused};
+use flint_contract::key::Digest;
+use flint_contract::outcome::Outcome;
 
 use super::clock;
 use super::gateway::Gateway;
@@ -10,9 +12,7 @@ use super::root::{Root, Waiting};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::decision::{Decision, Permit, Refusal, World, decide, undecided};
-use crate::key::Digest;
 use crate::lookup::{Keys, Table, state};
-use crate::outcome::Outcome;
 use crate::reply::reply;
 use crate::request::{Request, serialise};
 use crate::table::{Fault, Found};

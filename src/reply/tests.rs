@@ -1,7 +1,8 @@
 //! The contract's table of answers, row by row.
 
+use flint_contract::permission::Permission;
+
 use super::*;
-use crate::permission::Permission;
 
 fn requirement(all_of: &[&str]) -> Requirement {
     let all_of = all_of.iter().map(|text| Permission::parse(text).unwrap()).collect();

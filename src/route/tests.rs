@@ -1,7 +1,8 @@
 //! Precedence and normal form: case by case, then against a model.
 
+use flint_contract::permission::Permission;
+
 use super::*;
-use crate::permission::Permission;
 
 mod model;
 

@@ -1,7 +1,7 @@
+use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::key::Digest;
 use crate::lease::TERM;
 use crate::table::View;
 use crate::table::shard::Shard;

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use flint_contract::entry::{Cidr, Entry};
+use flint_contract::key::Environment;
+
 use crate::bytes::{Reader, put_short_text};
-use crate::entry::{Cidr, Entry};
-use crate::key::Environment;
 
 const TEST: u8 = 1;
 const OWNER: u8 = 1 << 1;

@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
+use flint_contract::key::Digest;
+
 use super::meta::low_bits;
 use crate::bytes::Reader;
-use crate::key::Digest;
 
 /// A shard as it lies in shared data.
 #[derive(Clone, Copy, Debug)]

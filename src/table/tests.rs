@@ -1,6 +1,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use flint_contract::entry::{Cidr, Entry};
+use flint_contract::key::{Digest, Environment};
 use proptest::prelude::*;
 
 use super::meta::{Extent, Meta};
@@ -8,8 +10,6 @@ use super::shard::Shard;
 use super::store::{Fault, If, Key, Namespace, Store};
 use super::view::View;
 use super::writer::{Change, Sweep, Writer};
-use crate::entry::{Cidr, Entry};
-use crate::key::{Digest, Environment};
 
 /// A value and its compare-and-swap number.
 type Value = (Vec<u8>, u32);

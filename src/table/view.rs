@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use flint_contract::key::Digest;
+
 use super::meta::{Meta, low_bits};
 use super::record::Record;
 use super::shard::{Shard, hash};
 use super::store::{Fault, Namespace, Store};
-use crate::key::Digest;
 
 /// How often a reader goes back to [`Meta`] before it gives up: a table is replaced once in a long while.
 const MOST_MOVES: usize = 4;

@@ -1,11 +1,12 @@
 //! The table as the one writer sees it: pages in, shards out.
 
+use flint_contract::entry::Entry;
+use flint_contract::key::Digest;
+
 use super::meta::{Extent, Meta};
 use super::record;
 use super::shard::{self, Draft, Part, Shard, hash};
 use super::store::{Fault, If, Key, Namespace, Store};
-use crate::entry::Entry;
-use crate::key::Digest;
 
 /// How many keys a shard has on average. More make a longer copy on each request. Fewer make more values, and Envoy
 /// keeps all values in one hash map behind one lock: each time that grows, every worker that asks waits, for a tenth of

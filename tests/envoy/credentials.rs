@@ -92,7 +92,7 @@ fn the_longest_and_the_shortest_keys_are_keys() {
     let scene = shared();
     for body in ["a".to_owned(), "A-_9".repeat(50), "abc123xyz789".to_owned()] {
         let secret = format!("flint_live_{body}");
-        let digest = flint_auth::key::Digest::of(secret.as_bytes()).to_hex();
+        let digest = flint_contract::key::Digest::of(secret.as_bytes()).to_hex();
         let key = Key { secret, ..Key::live("odd") }.may(&["*"]).with("sha256", digest);
         scene.authority.publish([&key]);
         assert_eq!(scene.send("main", &Request::get("/documents").bearer(&key.secret)).status, 200, "{body}");

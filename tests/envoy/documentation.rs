@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use crate::harness::root;
 use crate::keys::Key;

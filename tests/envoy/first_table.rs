@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde_json::json;
 
 use crate::authority::{Authority, Reply};

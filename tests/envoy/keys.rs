@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
 /// A key and its entry in the table.

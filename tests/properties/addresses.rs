@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use flint_auth::entry::Cidr;
+use flint_contract::entry::Cidr;
 use proptest::prelude::*;
 
 /// The address's bits, first one first.

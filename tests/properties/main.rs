@@ -13,7 +13,7 @@ mod permissions;
 
 use std::collections::BTreeSet;
 
-use flint_auth::outcome::Outcome;
+use flint_contract::outcome::Outcome;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;

@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 
 use flint_auth::config::Config;
 use flint_auth::decision::{Decision, World, decide};
-use flint_auth::key::Digest;
 use flint_auth::lookup::{Keys, Table};
-use flint_auth::outcome::Outcome;
 use flint_auth::reply::reply;
 use flint_auth::request::{Request, serialise};
 use flint_auth::table::{Fault, Found, Store, store};
+use flint_contract::key::Digest;
+use flint_contract::outcome::Outcome;
 
 use super::case::Case;
 

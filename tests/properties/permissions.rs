@@ -1,6 +1,6 @@
 //! Grants and permissions against a reading segment by segment.
 
-use flint_auth::permission::{Permission, Requirement, grants, is_grant, is_permission};
+use flint_contract::permission::{Permission, Requirement, grants, is_grant, is_permission};
 use proptest::prelude::*;
 
 fn words() -> impl Strategy<Value = Vec<String>> {

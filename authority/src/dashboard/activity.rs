@@ -5,7 +5,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use flint_auth::entry::{is_id, is_owner};
+use flint_contract::entry::{is_id, is_owner};
 
 use super::error::PageError;
 use super::fields::{Fields, link};

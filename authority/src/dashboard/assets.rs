@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use super::error::PageError;
 use super::path::Path;

@@ -11,8 +11,8 @@ mod show;
 
 use axum::Router;
 use axum::routing::get;
-use flint_auth::entry::is_id;
-use flint_auth::key::Environment;
+use flint_contract::entry::is_id;
+use flint_contract::key::Environment;
 
 use super::error::PageError;
 use super::parts::when::When;

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 
 use super::assets::{ASSETS, Assets};
 use super::fields::link;

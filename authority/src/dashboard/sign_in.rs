@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use super::HOME;
 use super::error::PageError;

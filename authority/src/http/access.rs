@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use percent_encoding::percent_decode_str;
 
 use super::App;

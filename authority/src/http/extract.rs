@@ -7,8 +7,8 @@ use std::error::Error as _;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use flint_auth::key::Digest;
-use flint_auth::protocol::GATEWAY_HEADER;
+use flint_contract::key::Digest;
+use flint_contract::protocol::GATEWAY_HEADER;
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 

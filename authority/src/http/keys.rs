@@ -6,7 +6,7 @@ pub(super) mod life;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

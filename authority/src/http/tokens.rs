@@ -62,7 +62,7 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<CreateToken, SMALL>,
 ) -> Result<Response, ApiError> {
     // Nobody hands on what they do not have.
-    let lacks = |grant: &&String| flint_auth::permission::is_grant(grant) && !caller.token.may(grant);
+    let lacks = |grant: &&String| flint_contract::permission::is_grant(grant) && !caller.token.may(grant);
     if let Some(more) = body.permissions.iter().find(lacks) {
         return Err(ApiError::forbidden(more));
     }

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Json;
-use flint_auth::entry::is_id;
-use flint_auth::outcome::Outcome;
-use flint_auth::protocol::UsageReport;
+use flint_contract::entry::is_id;
+use flint_contract::outcome::Outcome;
+use flint_contract::protocol::UsageReport;
 use serde_json::{Value, json};
 
 use super::App;
@@ -77,7 +77,7 @@ fn check(report: &UsageReport) -> Result<(), Vec<Mistake>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flint_auth::protocol::UsageEntry;
+    use flint_contract::protocol::UsageEntry;
 
     fn report() -> UsageReport {
         let entry = UsageEntry {

@@ -3,9 +3,9 @@
 //! Every mistake is found in one go, each with its field and the rule. No message repeats what was sent: it might be
 //! a secret in the wrong place.
 
-use flint_auth::entry::{Cidr, is_owner};
-use flint_auth::key::Environment;
-use flint_auth::permission::is_grant;
+use flint_contract::entry::{Cidr, is_owner};
+use flint_contract::key::Environment;
+use flint_contract::permission::is_grant;
 
 use super::{DEFAULT_LIFETIME, MAX_TIME};
 

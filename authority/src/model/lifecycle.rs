@@ -1,6 +1,6 @@
 //! The legal changes of a key, as functions from a key to the key that it becomes. Rules: see `model.rs`.
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use super::draft::{Amendment, Draft};
 use super::{Key, Refusal, State};

@@ -1,7 +1,7 @@
 //! API tokens: what automation shows, each with permissions of its own.
 
-use flint_auth::key::Digest;
-use flint_auth::permission::grants;
+use flint_contract::key::Digest;
+use flint_contract::permission::grants;
 use serde_json::json;
 use sqlx::FromRow;
 

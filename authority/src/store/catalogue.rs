@@ -37,7 +37,7 @@ impl Store {
         actor: &Actor,
     ) -> Result<Offered, StoreError> {
         let mut mistakes = Mistakes::default();
-        if !flint_auth::permission::is_permission(&offered.name) {
+        if !flint_contract::permission::is_permission(&offered.name) {
             mistakes.add("name", "must be like documents:read, at most 64 characters, without *");
         }
         let description = mistakes.text("description", Some(offered.description)).unwrap_or_default();

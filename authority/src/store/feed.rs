@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use flint_auth::protocol::{KeyEntry, Page};
+use flint_contract::protocol::{KeyEntry, Page};
 use sqlx::{AnyPool, FromRow};
 
 use super::{Store, StoreError, new_epoch};

@@ -1,6 +1,6 @@
 //! What the dashboard's forms need of the database: that one is sent once, and how old a sign-in is.
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use super::{Store, StoreError};
 

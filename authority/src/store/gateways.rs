@@ -1,6 +1,6 @@
 //! Gateways: who may read the table, and how far each process has come.
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 

@@ -15,7 +15,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;

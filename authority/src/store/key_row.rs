@@ -1,6 +1,6 @@
 //! A key as its row, and the row as a key.
 
-use flint_auth::key::{Digest, Environment};
+use flint_contract::key::{Digest, Environment};
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, FromRow};

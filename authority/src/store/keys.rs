@@ -1,6 +1,6 @@
 //! Keys: making, finding and changing them.
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use sqlx::AnyConnection;
 
 use super::journal::{End, Entry};

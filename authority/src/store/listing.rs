@@ -3,7 +3,7 @@
 //! A page reads the index of its order until it is full. Where few keys have one of the words that are searched for, it
 //! reads those instead and sorts them: a search for what hardly any key has would else read nearly all of them.
 
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::key_row::{KeyRow, key_columns};

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, FromRow};
 
 use super::journal::{End, Entry, Journal, Known};

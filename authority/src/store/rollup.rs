@@ -9,7 +9,7 @@
 
 mod sums;
 
-use flint_auth::protocol::UsageEntry;
+use flint_contract::protocol::UsageEntry;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Store, StoreError, Write};

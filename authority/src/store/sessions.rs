@@ -12,7 +12,7 @@
 
 use std::net::Ipv6Addr;
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde_json::json;
 use sqlx::FromRow;
 

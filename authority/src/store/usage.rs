@@ -1,6 +1,6 @@
 //! Usage reports, as they come in (contract §7).
 
-use flint_auth::protocol::UsageReport;
+use flint_contract::protocol::UsageReport;
 
 use super::{Store, StoreError};
 

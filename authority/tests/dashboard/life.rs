@@ -1,7 +1,7 @@
 use flint::clock;
 use flint::model::State;
 use flint::store::listing::Filter;
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 use crate::visitor::{Dashboard, Visitor, actor};
 

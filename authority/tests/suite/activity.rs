@@ -6,7 +6,7 @@ use flint::store::Store;
 use flint::store::activity::{Range, Whose};
 use flint::store::rollup::Retention;
 use flint::store::usage::Sender;
-use flint_auth::protocol::{UsageEntry, UsageReport};
+use flint_contract::protocol::{UsageEntry, UsageReport};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, PATIENCE, on_both};

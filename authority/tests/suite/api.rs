@@ -153,7 +153,7 @@ on_both! {
         let send = async |query: &str, text: &str| {
             client.send(Method::POST, &format!("/v1/keys/import{query}"), text.to_owned().into()).await
         };
-        let digest = |text: &str| flint_auth::key::Digest::of(text.as_bytes()).to_hex();
+        let digest = |text: &str| flint_contract::key::Digest::of(text.as_bytes()).to_hex();
         let good = format!("sha256,name,environment,permissions\n{},a,live,documents:read\n{},b,test,\n", digest("a"), digest("b"));
         let dry = send("?dry_run=true", &good).await.ok();
         assert_eq!((&dry["imported"], &dry["dry_run"]), (&json!(2), &json!(true)));

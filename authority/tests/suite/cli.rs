@@ -2,7 +2,7 @@ use flint::clock;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
 use flint::store::importing::STEP;
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, actor, new_key, on_both};

@@ -68,7 +68,7 @@ on_both! {
         assert!(!answer.headers.contains_key("content-encoding"));
         let page = answer.ok();
         assert_eq!(page["keys"], serde_json::json!([{
-            "sha256": flint_auth::key::Digest::of(made.secret.reveal().as_bytes()).to_hex(),
+            "sha256": flint_contract::key::Digest::of(made.secret.reveal().as_bytes()).to_hex(),
             "id": made.key.id, "environment": "live", "permissions": ["documents:read"], "owner": "org_7",
             "not_before": 1_790_000_000, "expires_at": 1_900_000_000, "allowed_cidrs": ["203.0.113.0/24"],
         }]));

@@ -10,8 +10,8 @@ use flint::store::feed::Position;
 use flint::store::journal::{Entry, Journal, Known};
 use flint::store::sessions::SignIn;
 use flint::store::usage::Sender;
-use flint_auth::key::Digest;
-use flint_auth::protocol::UsageReport;
+use flint_contract::key::Digest;
+use flint_contract::protocol::UsageReport;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 

@@ -223,7 +223,7 @@ fn json(body: String) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use flint_auth::protocol::Page;
+    use flint_contract::protocol::Page;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Synthetic keys: the n-th key is the same in every program of a run.
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 /// Whether the keys of a feed have an end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

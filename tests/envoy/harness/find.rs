@@ -30,7 +30,7 @@ pub(crate) fn wasm() -> PathBuf {
         let path = root().join("dist/flint-auth.wasm");
         let built = path.metadata().and_then(|file| file.modified());
         let built = built.expect("dist/flint-auth.wasm is missing: run `make wasm`");
-        for folder in ["src", "abi/src"] {
+        for folder in ["src", "abi/src", "contract/src"] {
             let changed = newest(&root().join(folder));
             assert!(changed <= built, "dist/flint-auth.wasm is older than {folder}: run `make wasm`");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 /// How many different keys there are: enough for the table to grow by several splits.
 pub(crate) const KEYS: u32 = 160;

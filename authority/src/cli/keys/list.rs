@@ -1,6 +1,6 @@
 //! `flint keys list`
 
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 use serde_json::json;
 
 use crate::cli::{Global, output};

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 
 use super::form::KeyForm;
 use super::reveal;

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 
 use super::form::KeyForm;
 use super::{find, path_of};

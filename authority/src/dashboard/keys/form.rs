@@ -1,6 +1,6 @@
 //! The form that a key is made and changed with: what was typed, so that it can be shown again, and what it means.
 
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 
 use crate::dashboard::fields::{Errors, Fields};
 use crate::dashboard::parts::grid::Grid;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use flint_auth::key::Environment;
+use flint_contract::key::Environment;
 
 use super::{last_used, masked, path_of, who};
 use crate::dashboard::error::PageError;

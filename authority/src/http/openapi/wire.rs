@@ -89,7 +89,7 @@ pub(in crate::http) struct ReportEntrySchema {
 
 #[cfg(test)]
 mod tests {
-    use flint_auth::protocol::{KeyEntry, Page, RevokedToken, UsageEntry, UsageReport};
+    use flint_contract::protocol::{KeyEntry, Page, RevokedToken, UsageEntry, UsageReport};
     use serde_json::{Value, json};
 
     fn fields(value: &Value) -> Vec<String> {

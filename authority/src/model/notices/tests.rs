@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::draft::NewKey;
 use crate::model::lifecycle::Birth;
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 
 const NOW: i64 = 1_790_000_000;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flint_auth::protocol::UsageEntry;
+use flint_contract::protocol::UsageEntry;
 
 use super::{ALL_KEYS, SPANS};
 

@@ -1,4 +1,4 @@
-use flint_auth::key::{Digest, Environment};
+use flint_contract::key::{Digest, Environment};
 
 use super::*;
 

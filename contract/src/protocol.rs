@@ -1,7 +1,7 @@
 //! The wire between a gateway and its authority (contract §6, §7): pages of the key table, and usage reports.
 //!
 //! The authority writes pages with [`Page`] and reads reports with [`UsageReport`]; the filter does the reverse, and
-//! reads pages with a stricter eye (`page.rs`).
+//! reads pages with a stricter eye.
 
 use serde::{Deserialize, Serialize};
 
