@@ -2,11 +2,11 @@
 //!
 //! "Contract §n" is `docs/contract.md`: what programs outside rely on. The life of a request:
 //!
-//! 1. `host/http.rs` reads the header map from Envoy; [`request`] finds in it all that decides.
-//! 2. [`decision`] goes through the steps of the contract: the [`route`]'s requirement, the [`credential`], the
-//!    key's digest, its record in the [`table`], time, environment, address, permission.
-//! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`reply`] has for the
-//!    outcome; it counts the outcome for [`telemetry`] and [`usage`].
+//! 1. `host/http.rs` reads the header map from Envoy; [`decide::request`] finds in it all that decides.
+//! 2. [`decide::decision`] goes through the steps of the contract: the [`route`]'s requirement, the
+//!    [`decide::credential`], the key's digest, its record in the [`table`], time, environment, address, permission.
+//! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`decide::reply`] has for
+//!    the outcome; it counts the outcome for [`telemetry`] and [`usage`].
 //!
 //! Beside that, on ticks: [`lease`] lets one VM of the process poll, [`sync`] says what to ask the authority,
 //! [`page`] reads the answer, and the table's writer puts it where every VM sees it.
@@ -15,21 +15,18 @@
 //!
 //! - Nothing outside `host/` names `flint_abi` or calls the host; the manifest makes that a compile error.
 //! - The core reads no clock, no randomness and no environment, and never logs.
-//! - A request is forwarded only by a `Permit`, and only `decision.rs` makes one. There is no `None` that means yes.
+//! - A request is forwarded only by a `Permit`, and only [`decide::decision`] makes one. There is no `None` that means yes.
 //! - A `Config` that exists is good.
-//! - A key in plain text is borrowed from the request, in [`credential`] and
+//! - A key in plain text is borrowed from the request, in [`decide::credential`] and
 //!   [`flint_contract::key`], and never kept.
-//! - `serde` derives only in [`page`] and the contract; texts that clients read are only in [`reply`].
+//! - `serde` derives only in [`page`] and the contract; texts that clients read are only in
+//!   [`decide::reply`].
 //! - What filter and authority share is the crate [`flint_contract`]; the authority cannot see this one.
 
-pub mod request;
-pub mod credential;
+pub mod decide;
 pub mod route;
 pub mod config;
-pub mod lookup;
-pub mod decision;
 pub mod delayed;
-pub mod reply;
 
 pub mod table;
 pub mod bytes;

@@ -1,9 +1,9 @@
 //! Any bytes are a header map or are not, and any value of `authorization` is read as at most one credential.
 #![no_main]
 
-use flint_auth::credential::Credential;
+use flint_auth::decide::credential::Credential;
 use flint_contract::key::{MAX_BODY, Shape, shape};
-use flint_auth::request::{Authorization, Headers, Request};
+use flint_auth::decide::request::{Authorization, Headers, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::vm::Vm;
 use crate::attic;
 use crate::config::{Authority, Token};
-use crate::request::{Headers, serialise};
+use crate::decide::request::{Headers, serialise};
 use crate::sync::{self, Answer, Event, Failure, Settings, Sync};
 use crate::table::store::{If, Namespace, Store as _};
 use crate::table::{Meta, View};

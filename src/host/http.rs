@@ -11,10 +11,10 @@ use super::gateway::Gateway;
 use super::root::{Root, Waiting};
 use super::shared::Shared;
 use crate::config::Config;
-use crate::decision::{Decision, Permit, Refusal, World, decide, undecided};
-use crate::lookup::{Keys, Table, state};
-use crate::reply::reply;
-use crate::request::{Request, serialise};
+use crate::decide::decision::{Decision, Permit, Refusal, World, decide, undecided};
+use crate::decide::lookup::{Keys, Table, state};
+use crate::decide::reply::reply;
+use crate::decide::request::{Request, serialise};
 use crate::table::{Fault, Found};
 use crate::telemetry::Counter;
 

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use flint_auth::lookup::Table;
+use flint_auth::decide::lookup::Table;
 
 /// One thing to decide about.
 #[derive(Clone, Debug)]

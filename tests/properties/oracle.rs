@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use flint_auth::config::Config;
-use flint_auth::decision::{Decision, World, decide};
-use flint_auth::lookup::{Keys, Table};
-use flint_auth::reply::reply;
-use flint_auth::request::{Request, serialise};
+use flint_auth::decide::decision::{Decision, World, decide};
+use flint_auth::decide::lookup::{Keys, Table};
+use flint_auth::decide::reply::reply;
+use flint_auth::decide::request::{Request, serialise};
 use flint_auth::table::{Fault, Found, Store, store};
 use flint_contract::key::Digest;
 use flint_contract::outcome::Outcome;

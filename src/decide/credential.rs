@@ -9,7 +9,7 @@
 
 use flint_contract::key::{Environment, Shape, shape};
 
-use crate::request::Authorization;
+use crate::decide::request::Authorization;
 
 /// What a request presents.
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -16,9 +16,9 @@ use flint_contract::outcome::Outcome;
 use flint_contract::permission::Requirement;
 
 use crate::config::{Config, CorsPreflight, Unavailable};
-use crate::credential::Credential;
-use crate::lookup::Table;
-use crate::request::Request;
+use crate::decide::credential::Credential;
+use crate::decide::lookup::Table;
+use crate::decide::request::Request;
 use crate::route::Access;
 use crate::table::{Fault, Found, Record};
 
@@ -184,6 +184,3 @@ impl Permit {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
