@@ -8,19 +8,19 @@
 //! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`decide::reply`] has for
 //!    the outcome; it counts the outcome for [`telemetry`] and [`usage`].
 //!
-//! Beside that, on ticks: [`lease`] lets one VM of the process poll, [`sync`] says what to ask the authority,
-//! [`page`] reads the answer, and the table's writer puts it where every VM sees it.
+//! Independently of requests, on ticks: [`feed::lease`] lets one VM of the process poll, [`feed::poller`] says what to
+//! ask the authority, [`feed::page`] reads the answer, and the table's writer puts it where every VM sees it.
 //!
 //! What holds everywhere:
 //!
 //! - Nothing outside `host/` names `flint_abi` or calls the host; the manifest makes that a compile error.
 //! - The core reads no clock, no randomness and no environment, and never logs.
-//! - A request is forwarded only by a `Permit`, and only [`decide::decision`] makes one. There is no `None` that means yes.
+//! - A request is forwarded only by a `Permit`, and only [`decide::decision`] makes one. There is no `None` that
+//!   means yes.
 //! - A `Config` that exists is good.
-//! - A key in plain text is borrowed from the request, in [`decide::credential`] and
-//!   [`flint_contract::key`], and never kept.
-//! - `serde` derives only in [`page`] and the contract; texts that clients read are only in
-//!   [`decide::reply`].
+//! - A key in plain text is borrowed from the request, in [`decide::credential`] and [`flint_contract::key`],
+//!   and never kept.
+//! - `serde` derives only in [`feed::page`] and the contract; texts that clients read are only in [`decide::reply`].
 //! - What filter and authority share is the crate [`flint_contract`]; the authority cannot see this one.
 
 pub mod decide;
@@ -31,11 +31,8 @@ pub mod delayed;
 pub mod table;
 pub mod bytes;
 
-pub mod page;
-pub mod sync;
-pub mod lease;
+pub mod feed;
 pub mod backoff;
-pub mod attic;
 
 pub mod usage;
 pub mod telemetry;

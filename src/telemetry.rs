@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use flint_contract::outcome::Outcome;
 
-use crate::sync::{Event, Failure};
+use crate::feed::poller::{Event, Failure};
 use crate::usage::Delivery;
 
 /// A counter. Its name is [`Counter::name`].

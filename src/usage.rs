@@ -6,7 +6,7 @@
 //!    [`REPORT_PAIRS`] to be delivered: some 4 MiB a VM at the worst. What finds no room is counted as dropped, and
 //!    the next report says so.
 //!
-//! Sans-IO, like [`crate::sync`]: the host calls [`Usage::poll`] and [`Usage::handle_status`].
+//! Sans-IO, like [`crate::feed::poller`]: the host calls [`Usage::poll`] and [`Usage::handle_status`].
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use flint_contract::entry::{Cidr, is_id, is_owner};
-use flint_auth::page::{MAX_CURSOR, Page};
+use flint_auth::feed::page::{MAX_CURSOR, Page};
 use flint_contract::permission::is_grant;
 use libfuzzer_sys::fuzz_target;
 

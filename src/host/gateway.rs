@@ -9,10 +9,10 @@ use super::clock;
 use super::metrics::gauge;
 use super::shared::Shared;
 use super::vm::Vm;
-use crate::attic;
 use crate::config::{Authority, Token};
 use crate::decide::request::{Headers, serialise};
-use crate::sync::{self, Answer, Event, Failure, Settings, Sync};
+use crate::feed::abandoned;
+use crate::feed::poller::{self, Answer, Event, Failure, Poller, Settings};
 use crate::table::store::{If, Namespace, Store as _};
 use crate::table::{Meta, View};
 use crate::telemetry::{self, Counter};
@@ -29,7 +29,7 @@ pub(super) struct Gateway {
     id: Option<String>,
     pub(super) view: View,
     pub(super) usage: Usage,
-    sync: Sync,
+    poller: Poller,
     poll: Option<Outstanding>,
     report: Option<Outstanding>,
     /// Both clocks at the last tick.
@@ -67,7 +67,7 @@ impl Gateway {
             id: None,
             view: View::new(namespace),
             usage: Usage::default(),
-            sync: Sync::new(namespace, settings, vm),
+            poller: Poller::new(namespace, settings, vm),
             poll: None,
             report: None,
             ms: clock::monotonic_ms(),
@@ -83,7 +83,7 @@ impl Gateway {
 
     /// Whether this VM is the one that polls.
     pub(super) const fn is_poller(&self) -> bool {
-        self.sync.is_holder()
+        self.poller.is_holder()
     }
 
     /// Looks at the clocks and at the table, and sends what is due: usage always, calls for the table if `root` is of
@@ -94,7 +94,7 @@ impl Gateway {
         // Where shared data fails, the view stays as it was and grows old.
         let _ = self.view.refresh(&Shared);
         if polls {
-            self.entered = self.entered || attic::enter(&Shared, self.namespace).is_ok();
+            self.entered = self.entered || abandoned::enter(&Shared, self.namespace).is_ok();
             self.poll_table(vm, root);
         }
         self.report_usage(vm, root);
@@ -125,7 +125,7 @@ impl Gateway {
         let was_its = |outstanding: &Option<Outstanding>| outstanding.is_some_and(|it| it.root == root);
         if was_its(&self.poll) {
             self.poll = None;
-            self.sync.call_ended(self.ms);
+            self.poller.call_ended(self.ms);
         }
         if was_its(&self.report) {
             self.report = None;
@@ -138,21 +138,21 @@ impl Gateway {
         let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
         let now = self.now(vm);
         match body {
-            Ok(body) => self.sync.handle_answer(&Shared, Answer { status, encoded, body: &body }, now),
-            Err(_) => self.sync.handle_failure(Failure::NoAnswer, now),
+            Ok(body) => self.poller.handle_answer(&Shared, Answer { status, encoded, body: &body }, now),
+            Err(_) => self.poller.handle_failure(Failure::NoAnswer, now),
         }
         let _ = self.view.refresh(&Shared);
     }
 
-    fn now(&self, vm: &Vm) -> sync::Now {
-        sync::Now { ms: self.ms, served: vm.served.get(), random: clock::random_u64() }
+    fn now(&self, vm: &Vm) -> poller::Now {
+        poller::Now { ms: self.ms, served: vm.served.get(), random: clock::random_u64() }
     }
 
     fn poll_table(&mut self, vm: &Vm, root: u32) {
         let now = self.now(vm);
-        let Some(call) = self.sync.poll(&Shared, now) else { return };
+        let Some(call) = self.poller.poll(&Shared, now) else { return };
         if self.token.is_none() {
-            self.sync.handle_failure(Failure::NoToken, now);
+            self.poller.handle_failure(Failure::NoToken, now);
             return;
         }
         match self.send("GET", &call.path, &[], call.timeout) {
@@ -160,7 +160,7 @@ impl Gateway {
                 self.poll = Some(Outstanding { call, root });
                 vm.metrics.add(Counter::Polls, 1);
             }
-            None => self.sync.handle_failure(Failure::NotSent, now),
+            None => self.poller.handle_failure(Failure::NotSent, now),
         }
     }
 
@@ -232,13 +232,13 @@ impl Gateway {
             Token::Env(name) => name,
             Token::None | Token::Literal(_) => "",
         };
-        for event in self.sync.take_events() {
+        for event in self.poller.take_events() {
             // Whoever takes a lease may find its namespace cleared away.
             self.entered = self.entered && event != Event::TookLease;
             vm.metrics.count(|counters| telemetry::count(counters, event));
             say(telemetry::line(event, &self.authority.cluster, token_env));
         }
-        if self.sync.is_holder() && self.ms >= self.gauges_at {
+        if self.poller.is_holder() && self.ms >= self.gauges_at {
             self.gauges_at = self.ms + 1_000;
             if let Some(Meta { keys, version, fresh_at, .. }) = self.view.meta() {
                 gauge("flint_table_keys", *keys);

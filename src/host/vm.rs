@@ -9,14 +9,15 @@ use super::gateway::Gateway;
 use super::metrics::{Metrics, gauge};
 use super::shared::Shared;
 use crate::config::Authority;
+use crate::feed::abandoned;
+use crate::roster;
 use crate::table::store::Namespace;
-use crate::{attic, roster};
 
 /// How often a VM says that it lives and hands over its counts, in milliseconds.
 const BEAT: u64 = 1_000;
 
 /// How often abandoned tables are looked for, in milliseconds.
-const ATTIC: u64 = 60_000;
+const TIDY: u64 = 60_000;
 
 /// One VM.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct Vm {
     pub(super) metrics: Metrics,
     gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
     beat_at: Cell<u64>,
-    attic_at: Cell<u64>,
+    tidy_at: Cell<u64>,
 }
 
 impl Vm {
@@ -39,7 +40,7 @@ impl Vm {
             metrics: Metrics::default(),
             gateways: RefCell::default(),
             beat_at: Cell::new(0),
-            attic_at: Cell::new(0),
+            tidy_at: Cell::new(0),
         }
     }
 
@@ -72,15 +73,15 @@ impl Vm {
         }
     }
 
-    /// Looks for an abandoned table and empties it, once in [`ATTIC`] and only in a VM that serves no requests:
+    /// Looks for an abandoned table and empties it, once in [`TIDY`] and only in a VM that serves no requests:
     /// for a million keys that takes some 30 ms.
     pub(super) fn tidy(&self, now: u64) {
-        if self.served.get() || now < self.attic_at.get() {
+        if self.served.get() || now < self.tidy_at.get() {
             return;
         }
-        self.attic_at.set(now + ATTIC);
+        self.tidy_at.set(now + TIDY);
         // Where shared data fails the next time is soon enough.
-        let _ = attic::clear_one(&Shared, self.id, now);
+        let _ = abandoned::clear_one(&Shared, self.id, now);
     }
 }
 

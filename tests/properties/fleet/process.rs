@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
-use flint_auth::sync::{Answer, Call, Failure, Now, Settings, Sync};
+use flint_auth::feed::poller::{Answer, Call, Failure, Now, Poller, Settings};
 use flint_auth::table::shard::Shard;
 use flint_auth::table::store::{Namespace, Store as _};
 use flint_auth::table::{Meta, View};
@@ -29,7 +29,7 @@ pub(crate) struct State {
 }
 
 struct Vm {
-    sync: RefCell<Sync>,
+    poller: RefCell<Poller>,
     view: RefCell<View>,
     served: Cell<bool>,
     call: RefCell<Option<Call>>,
@@ -47,8 +47,8 @@ fn namespace() -> Namespace {
     Namespace::of("cluster", "host", "token")
 }
 
-fn sync(me: u64) -> Sync {
-    Sync::new(namespace(), Settings { wait_seconds: 25, timeout_seconds: 5 }, me)
+fn poller(me: u64) -> Poller {
+    Poller::new(namespace(), Settings { wait_seconds: 25, timeout_seconds: 5 }, me)
 }
 
 // === impl Process ===
@@ -56,7 +56,7 @@ fn sync(me: u64) -> Sync {
 impl Process {
     pub(crate) fn new() -> Self {
         let vm = |number| Vm {
-            sync: RefCell::new(sync(number)),
+            poller: RefCell::new(poller(number)),
             view: RefCell::new(View::new(namespace())),
             served: Cell::new(false),
             call: RefCell::default(),
@@ -79,8 +79,8 @@ impl Process {
         self.answer(vm, 60);
         self.store.live();
         let me = self.random();
-        let Vm { sync: dead, view, served, call } = &self.vms[vm];
-        dead.replace(sync(me));
+        let Vm { poller: dead, view, served, call } = &self.vms[vm];
+        dead.replace(poller(me));
         view.replace(View::new(namespace()));
         served.set(false);
         call.take();
@@ -129,7 +129,7 @@ impl State {
 
     /// The VM whose call is out.
     fn caller(&self) -> Option<usize> {
-        let calls = |vm: &Vm| vm.sync.borrow().is_holder() && vm.call.borrow().is_some();
+        let calls = |vm: &Vm| vm.poller.borrow().is_holder() && vm.call.borrow().is_some();
         self.vms.iter().position(calls)
     }
 
@@ -155,7 +155,7 @@ impl State {
 
     fn poll(&self, vm: usize) {
         let now = self.now(vm);
-        let Some(call) = self.vms[vm].sync.borrow_mut().poll(&self.store, now) else { return };
+        let Some(call) = self.vms[vm].poller.borrow_mut().poll(&self.store, now) else { return };
         // What the cursor says must be true of every VM, without another look at anything.
         if let Some(position) = authority::position(&call.path).filter(|position| position.counts()) {
             // A VM that lost its lease without noticing may say again what was said long ago.
@@ -192,7 +192,7 @@ impl State {
             3 => self.deliver(vm, Some(200), br#"{"cursor":7,"more":false}"#),
             _ => {
                 let now = self.now(vm);
-                self.vms[vm].sync.borrow_mut().handle_failure(Failure::NotSent, now);
+                self.vms[vm].poller.borrow_mut().handle_failure(Failure::NotSent, now);
             }
         }
     }
@@ -200,7 +200,7 @@ impl State {
     fn deliver(&self, vm: usize, status: Option<u16>, body: &[u8]) {
         let answer = Answer { status, encoded: false, body };
         let now = self.now(vm);
-        self.vms[vm].sync.borrow_mut().handle_answer(&self.store, answer, now);
+        self.vms[vm].poller.borrow_mut().handle_answer(&self.store, answer, now);
         self.tick_after(vm, 0);
     }
 
@@ -245,6 +245,6 @@ impl State {
 
     /// How many VMs poll.
     pub(crate) fn pollers(&self) -> usize {
-        self.vms.iter().filter(|vm| vm.sync.borrow().is_holder()).count()
+        self.vms.iter().filter(|vm| vm.poller.borrow().is_holder()).count()
     }
 }

@@ -1,7 +1,7 @@
 //! Keeping the table fresh: what to ask the authority and when, and what its answers do (contract §6). Sans-IO.
 //!
-//! The host calls [`Sync::poll`] on ticks and after every answer; it sends what comes back and hands the answer to
-//! [`Sync::handle_answer`]. Only the VM with the lease ever has something to send.
+//! The host calls [`Poller::poll`] on ticks and after every answer; it sends what comes back and hands the answer to
+//! [`Poller::handle_answer`]. Only the VM with the lease ever has something to send.
 //!
 //! 1. A page that is bad in any way changes nothing and is asked for again, with jittered exponential back-off.
 //! 2. A first run, and a run after `reset`, build a table beside the one that serves; it takes over when complete.
@@ -21,8 +21,8 @@ use std::fmt::Write as _;
 use flint_contract::protocol::KEY_TABLE_PATH;
 
 use crate::backoff::{self, Backoff};
-use crate::lease::Lease;
-use crate::page::{BadPage, Page};
+use crate::feed::lease::Lease;
+use crate::feed::page::{BadPage, Page};
 use crate::table::{Fault, Meta, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
 
 /// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.
@@ -127,7 +127,7 @@ pub enum Event {
 
 /// The poller of one authority in one VM.
 #[derive(Debug)]
-pub struct Sync {
+pub struct Poller {
     namespace: Namespace,
     settings: Settings,
     lease: Lease,
@@ -160,9 +160,9 @@ struct Outstanding {
     give_up: u64,
 }
 
-// === impl Sync ===
+// === impl Poller ===
 
-impl Sync {
+impl Poller {
     /// A poller that has done nothing yet. `me` is random and not 0.
     #[must_use]
     pub const fn new(namespace: Namespace, settings: Settings, me: u64) -> Self {
@@ -204,7 +204,7 @@ impl Sync {
         Some(call)
     }
 
-    /// The call that [`Sync::poll`] asked for failed, or could not be made.
+    /// The call that [`Poller::poll`] asked for failed, or could not be made.
     pub fn handle_failure(&mut self, failure: Failure, now: Now) {
         let Some(holder) = &mut self.holder else { return };
         holder.call = None;
@@ -212,14 +212,14 @@ impl Sync {
         self.events.push(Event::Failed(failure, holder.backoff.failures()));
     }
 
-    /// The call that [`Sync::poll`] asked for will not be answered, and that is nobody's fault: it is due again.
+    /// The call that [`Poller::poll`] asked for will not be answered, and that is nobody's fault: it is due again.
     pub fn call_ended(&mut self, ms: u64) {
         if let Some(holder) = &mut self.holder {
             (holder.call, holder.due) = (None, ms);
         }
     }
 
-    /// The answer to the call that [`Sync::poll`] asked for.
+    /// The answer to the call that [`Poller::poll`] asked for.
     pub fn handle_answer<S: Store>(&mut self, store: &S, answer: Answer<'_>, now: Now) {
         self.keep_lease(store, now);
         // An answer to a call that was given up, or made under a lease that is gone, is not wanted.

@@ -2,7 +2,7 @@ use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::lease::TERM;
+use crate::feed::lease::TERM;
 use crate::table::View;
 use crate::table::shard::Shard;
 use crate::table::store::If;
@@ -11,7 +11,7 @@ use crate::table::tests::{Memory, namespace};
 /// One VM, its clock and the shared data.
 struct Vm<'s> {
     store: &'s Memory,
-    sync: Sync,
+    poller: Poller,
     ms: u64,
     served: bool,
 }
@@ -19,7 +19,7 @@ struct Vm<'s> {
 impl<'s> Vm<'s> {
     fn new(store: &'s Memory, me: u64) -> Self {
         let settings = Settings { wait_seconds: 25, timeout_seconds: 5 };
-        Self { store, sync: Sync::new(namespace(), settings, me), ms: 1_000, served: false }
+        Self { store, poller: Poller::new(namespace(), settings, me), ms: 1_000, served: false }
     }
 
     /// One that has the lease, with its first call.
@@ -35,7 +35,7 @@ impl<'s> Vm<'s> {
 
     fn tick(&mut self, by: u64) -> Option<Call> {
         self.ms += by;
-        self.sync.poll(self.store, self.now())
+        self.poller.poll(self.store, self.now())
     }
 
     /// Ticks until there is a call, for at most `limit` milliseconds.
@@ -45,7 +45,7 @@ impl<'s> Vm<'s> {
 
     fn answer(&mut self, status: Option<u16>, encoded: bool, body: &[u8]) {
         let now = self.now();
-        self.sync.handle_answer(self.store, Answer { status, encoded, body }, now);
+        self.poller.handle_answer(self.store, Answer { status, encoded, body }, now);
     }
 
     fn page(&mut self, page: &Value) {
@@ -100,7 +100,7 @@ fn a_first_run_takes_effect_at_its_end_and_then_calls_are_held() {
     let call = vm.tick(0).unwrap();
     asks(&call, 25, Some("c2"));
     assert_eq!(call.timeout, 30_000);
-    let events = vm.sync.take_events();
+    let events = vm.poller.take_events();
     assert!(
         events.contains(&Event::TookLease) && events.contains(&Event::Replaced { keys: 3 }),
         "{events:?}"
@@ -138,7 +138,7 @@ fn after_a_reset_the_old_table_serves_until_the_new_one_is_whole() {
     vm.next_call(LEAST_GAP);
     vm.page(&page("n2", false, &[6]));
     assert_eq!((keys(&store).unwrap(), vm.cursor().as_deref()), (vec![2, 5, 6], Some("n2")));
-    assert!(vm.sync.take_events().contains(&Event::Reset(2)));
+    assert!(vm.poller.take_events().contains(&Event::Reset(2)));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_bad_answer_changes_nothing_and_is_asked_for_again() {
     ] {
         vm.answer(status, encoded, body);
         assert_eq!((keys(&store).unwrap(), vm.cursor().as_deref()), (vec![1], Some("c1")), "{failure:?}");
-        let events = vm.sync.take_events();
+        let events = vm.poller.take_events();
         assert!(
             events.iter().any(|event| matches!(event, Event::Failed(it, _) if *it == failure)),
             "{events:?}"
@@ -171,7 +171,7 @@ fn a_bad_answer_changes_nothing_and_is_asked_for_again() {
     }
     vm.page(&page("c2", false, &[9]));
     assert_eq!(keys(&store).unwrap(), [1, 9]);
-    assert!(vm.sync.take_events().contains(&Event::Recovered(7)));
+    assert!(vm.poller.take_events().contains(&Event::Recovered(7)));
     asks(&vm.tick(0).unwrap(), 25, Some("c2"));
 }
 
@@ -183,7 +183,7 @@ fn a_call_that_is_never_answered_is_given_up() {
         assert_eq!(vm.tick(100), None);
     }
     assert_eq!(vm.tick(100), None);
-    assert!(matches!(vm.sync.take_events().last(), Some(Event::Failed(Failure::TimedOut, 1))));
+    assert!(matches!(vm.poller.take_events().last(), Some(Event::Failed(Failure::TimedOut, 1))));
     asks(&vm.next_call(200), 0, None);
 }
 
@@ -208,7 +208,7 @@ fn an_authority_that_forgets_every_cursor_is_asked_ever_more_rarely() {
     let (mut vm, _) = Vm::polling(&store);
     let mut calls = 0;
     for _ in 0..60_000 {
-        if vm.sync.holder.as_ref().is_some_and(|holder| holder.call.is_some()) || vm.tick(1).is_some() {
+        if vm.poller.holder.as_ref().is_some_and(|holder| holder.call.is_some()) || vm.tick(1).is_some() {
             let mut forgetful = page("c1", false, &[1]);
             forgetful["reset"] = json!(true);
             vm.page(&forgetful);
@@ -252,7 +252,7 @@ fn a_successor_goes_on_where_the_poller_ended() {
     first.ms = second.ms;
     first.page(&page("x", false, &[7]));
     assert_eq!((keys(&store).unwrap(), second.cursor().as_deref()), (vec![1, 2], Some("c2")));
-    assert!(!first.sync.is_holder() && first.sync.take_events().contains(&Event::LostLease));
+    assert!(!first.poller.is_holder() && first.poller.take_events().contains(&Event::LostLease));
 }
 
 #[test]
@@ -261,13 +261,13 @@ fn a_poller_that_serves_requests_leaves_the_lease_to_one_that_does_not() {
     let (mut worker, _) = Vm::polling(&store);
     worker.served = true;
     worker.page(&page("c1", false, &[1]));
-    assert!(worker.sync.is_holder(), "there is nobody else yet");
+    assert!(worker.poller.is_holder(), "there is nobody else yet");
     let mut main = Vm::new(&store, 2);
     main.ms = worker.ms;
     assert_eq!(main.tick(1), None);
     worker.tick(1).unwrap();
     worker.page(&page("c2", false, &[2]));
-    assert!(!worker.sync.is_holder());
+    assert!(!worker.poller.is_holder());
     asks(&main.next_call(10), 25, Some("c2"));
 }
 
@@ -279,7 +279,7 @@ fn a_table_in_the_making_is_left_to_a_vm_that_serves_no_requests() {
     assert_eq!(main.tick(1), None);
     worker.served = true;
     worker.page(&page("c1", true, &[1, 2]));
-    assert!(!worker.sync.is_holder());
+    assert!(!worker.poller.is_holder());
     asks(&main.next_call(10), 0, Some("c1"));
     main.page(&page("c2", false, &[3]));
     assert_eq!(keys(&store).unwrap(), [1, 2, 3]);
@@ -291,7 +291,7 @@ fn a_table_that_was_left_too_late_is_not_taken() {
     let (mut worker, _) = Vm::polling(&store);
     let mut main = Vm::new(&store, 2);
     worker.page(&page("c1", true, &[1, 2]));
-    let holder = worker.sync.holder.as_ref().unwrap();
+    let holder = worker.poller.holder.as_ref().unwrap();
     main.ms = worker.ms + TERM;
     asks(&main.next_call(10), 0, None);
     main.page(&page("d1", true, &[3]));
@@ -343,7 +343,7 @@ fn shared_data_that_fails_in_the_middle_of_a_page_loses_nothing() {
             let call = (0..400).find_map(|_| vm.tick(25)).expect("it tries again");
             asks(
                 &call,
-                if vm.sync.holder.as_ref().unwrap().backoff.failures() > 0 { 0 } else { 25 },
+                if vm.poller.holder.as_ref().unwrap().backoff.failures() > 0 { 0 } else { 25 },
                 Some("c1"),
             );
             vm.page(&page("c2", false, &numbers));

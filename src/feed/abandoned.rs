@@ -6,7 +6,7 @@
 //! 3. Whoever clears it takes its lease first. A configuration that comes back in the meantime waits for that lease
 //!    and then begins with an empty table, and not with half of one.
 
-use crate::lease::Lease;
+use crate::feed::lease::Lease;
 use crate::table::Meta;
 use crate::table::store::{Fault, If, Key, Namespace, Store};
 use crate::table::writer::Sweep;
@@ -70,7 +70,7 @@ fn written(listed: &[Namespace]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::TERM;
+    use crate::feed::lease::TERM;
     use crate::table::View;
     use crate::table::tests::{Memory, serving};
 

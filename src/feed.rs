@@ -1,0 +1,6 @@
+//! The way of a page: which VM asks the authority, and when; how its answer is read; where it goes in the table.
+
+pub mod page;
+pub mod poller;
+pub mod lease;
+pub mod abandoned;
