@@ -6,7 +6,7 @@
 //! 2. [`decide::decision`] goes through the steps of the contract: the [`route`]'s requirement, the
 //!    [`decide::credential`], the key's digest, its record in the [`table`], time, environment, address, permission.
 //! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`decide::reply`] has for
-//!    the outcome; it counts the outcome for [`telemetry`] and [`usage`].
+//!    the outcome. It counts the outcome for [`report::telemetry`] and [`report::usage`].
 //!
 //! Independently of requests, on ticks: [`feed::lease`] lets one VM of the process poll, [`feed::poller`] says what to
 //! ask the authority, [`feed::page`] reads the answer, and the table's writer puts it where every VM sees it.
@@ -34,9 +34,7 @@ pub mod bytes;
 pub mod feed;
 pub mod backoff;
 
-pub mod usage;
-pub mod telemetry;
-pub mod roster;
+pub mod report;
 
 #[cfg(target_arch = "wasm32")]
 mod host;

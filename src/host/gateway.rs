@@ -13,10 +13,10 @@ use crate::config::{Authority, Token};
 use crate::decide::request::{Headers, serialise};
 use crate::feed::abandoned;
 use crate::feed::poller::{self, Answer, Event, Failure, Poller, Settings};
+use crate::report::telemetry::{self, Counter};
+use crate::report::usage::{self, Usage};
 use crate::table::store::{If, Namespace, Store as _};
 use crate::table::{Meta, View};
-use crate::telemetry::{self, Counter};
-use crate::usage::{self, Usage};
 
 /// One authority as called with one token.
 #[derive(Debug)]

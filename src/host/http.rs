@@ -15,8 +15,8 @@ use crate::decide::decision::{Decision, Permit, Refusal, World, decide, undecide
 use crate::decide::lookup::{Keys, Table, state};
 use crate::decide::reply::reply;
 use crate::decide::request::{Request, serialise};
+use crate::report::telemetry::Counter;
 use crate::table::{Fault, Found};
-use crate::telemetry::Counter;
 
 /// How long a request waits for the first table, in milliseconds: a second, less the tick that ends it.
 const WAIT: u64 = 950;

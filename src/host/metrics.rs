@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use flint_abi::MetricKind;
 
-use crate::telemetry::{Counter, Counters};
+use crate::report::telemetry::{Counter, Counters};
 
 /// The metrics of one VM. A metric that Envoy refuses to define is left out; that costs nothing else.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::metrics::{Metrics, gauge};
 use super::shared::Shared;
 use crate::config::Authority;
 use crate::feed::abandoned;
-use crate::roster;
+use crate::report::workers;
 use crate::table::store::Namespace;
 
 /// How often a VM says that it lives and hands over its counts, in milliseconds.
@@ -64,7 +64,7 @@ impl Vm {
         self.beat_at.set(now + BEAT);
         self.metrics.flush();
         // Where shared data fails, the gauges stay as they are and the slot goes silent, which is what is the case.
-        let Ok(beat) = roster::beat(&Shared, self.id, now) else { return };
+        let Ok(beat) = workers::beat(&Shared, self.id, now) else { return };
         for slot in beat.gone {
             gauge(&ready_name(slot), 0);
         }

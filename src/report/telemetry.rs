@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use flint_contract::outcome::Outcome;
 
 use crate::feed::poller::{Event, Failure};
-use crate::usage::Delivery;
+use crate::report::usage::Delivery;
 
 /// A counter. Its name is [`Counter::name`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
