@@ -2,11 +2,11 @@
 //!
 //! One VM serves one worker thread (and one the main thread). In it there is one [`filter::Filter`] that takes the
 //! callbacks, one [`vm::Vm`], a [`root::Root`] for each plugin configuration, and a [`gateway::Gateway`] for each
-//! authority and token. A request has no object: it is read, decided and answered in one callback ([`http`]).
+//! authority and token. A request has no object: it is read, decided and answered in one callback ([`request`]).
 
 mod filter;
 mod root;
-mod http;
+mod request;
 mod gateway;
 mod vm;
 mod metrics;

@@ -2,10 +2,10 @@
 //!
 //! "Contract §n" is `docs/contract.md`: what programs outside rely on. The life of a request:
 //!
-//! 1. `host/http.rs` reads the header map from Envoy; [`decide::request`] finds in it all that decides.
+//! 1. `host/request.rs` reads the header map from Envoy; [`decide::request`] finds in it all that decides.
 //! 2. [`decide::decision`] goes through the steps of the contract: the [`route`]'s requirement, the
 //!    [`decide::credential`], the key's digest, its record in the [`table`], time, environment, address, permission.
-//! 3. `host/http.rs` carries it out: identity headers and filter state, or the answer that [`decide::reply`] has for
+//! 3. `host/request.rs` carries it out: identity headers and filter state, or the answer that [`decide::reply`] has for
 //!    the outcome. It counts the outcome for [`report::telemetry`] and [`report::usage`].
 //!
 //! Independently of requests, on ticks: [`feed::lease`] lets one VM of the process poll, [`feed::poller`] says what to
@@ -26,7 +26,7 @@
 pub mod decide;
 pub mod route;
 pub mod config;
-pub mod delayed;
+pub mod pending;
 
 pub mod table;
 pub mod bytes;

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use flint_abi::Action;
 
-use super::http;
+use super::request;
 use super::root::Root;
 use super::vm::Vm;
-use crate::delayed::Delayed;
+use crate::pending::Pending;
 
 /// All contexts of a VM.
 pub(super) struct Filter {
@@ -17,7 +17,7 @@ pub(super) struct Filter {
     roots: RefCell<Vec<(u32, Rc<Root>)>>,
     /// The request that was created last: as a rule its headers come next.
     created: Cell<Option<(u32, Rc<Root>)>>,
-    delayed: RefCell<Delayed<Rc<Root>>>,
+    pending: RefCell<Pending<Rc<Root>>>,
 }
 
 impl Filter {
@@ -26,7 +26,7 @@ impl Filter {
             vm: Rc::new(Vm::new()),
             roots: RefCell::default(),
             created: Cell::new(None),
-            delayed: RefCell::default(),
+            pending: RefCell::default(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Filter {
             Some((created, root)) if created == context => Some(root),
             other => {
                 self.created.set(other);
-                self.delayed.borrow_mut().take(context)
+                self.pending.borrow_mut().take(context)
             }
         }
     }
@@ -74,7 +74,7 @@ impl flint_abi::Filter for Filter {
         // A root that has no good configuration yet has no requests either.
         let Some(root) = self.root(root) else { return };
         if let Some((created, root)) = self.created.replace(Some((context, root))) {
-            self.delayed.borrow_mut().put(created, root, flint_abi::exists);
+            self.pending.borrow_mut().put(created, root, flint_abi::exists);
         }
     }
 
@@ -98,8 +98,8 @@ impl flint_abi::Filter for Filter {
 
     fn on_request_headers(&self, context: u32) -> Action {
         match self.take_created(context) {
-            Some(root) => http::on_request(&root, context),
-            None => http::refuse_without_configuration(),
+            Some(root) => request::on_request(&root, context),
+            None => request::refuse_without_configuration(),
         }
     }
 

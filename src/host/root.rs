@@ -7,7 +7,7 @@ use flint_abi::Level;
 
 use super::clock;
 use super::gateway::Gateway;
-use super::http;
+use super::request;
 use super::vm::Vm;
 use crate::config::Config;
 
@@ -88,7 +88,7 @@ impl Root {
             gateway.tick(&self.vm, self.context, polls);
         }
         self.resume_waiting();
-        let ready = self.gateway().is_none_or(|gateway| http::is_usable(&self.config, &gateway.borrow()));
+        let ready = self.gateway().is_none_or(|gateway| request::is_usable(&self.config, &gateway.borrow()));
         let now = clock::monotonic_ms();
         self.vm.beat(now, ready);
         self.vm.tidy(now);
@@ -120,7 +120,7 @@ impl Root {
         let now = clock::monotonic_ms();
         let came = self.gateway().is_none_or(|gateway| gateway.borrow().view.meta().is_some());
         for Waiting { context, .. } in self.take_waiting(|waiting| came || waiting.until <= now) {
-            http::resume(self, context);
+            request::resume(self, context);
         }
     }
 

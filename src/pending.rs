@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 /// Such requests by their numbers, and what each was created under.
 #[derive(Debug)]
-pub struct Delayed<T> {
+pub struct Pending<T> {
     requests: BTreeMap<u32, T>,
     /// Where to look for ended ones next.
     next: u32,
 }
 
-impl<T> Delayed<T> {
+impl<T> Pending<T> {
     /// Adds one, and asks of two others whether they exist still: so ended ones never make up more than half for long,
     /// and no callback has many to ask about.
     pub fn put(&mut self, request: u32, under: T, exists: impl Fn(u32) -> bool) {
@@ -37,9 +37,9 @@ impl<T> Delayed<T> {
     }
 }
 
-// === impl Delayed ===
+// === impl Pending ===
 
-impl<T> Default for Delayed<T> {
+impl<T> Default for Pending<T> {
     fn default() -> Self {
         Self { requests: BTreeMap::new(), next: 0 }
     }
@@ -51,24 +51,24 @@ mod tests {
 
     #[test]
     fn requests_that_end_unseen_are_let_go() {
-        let mut delayed = Delayed::default();
+        let mut pending = Pending::default();
         for request in 0..10_000 {
-            delayed.put(request, (), |_| false);
-            assert!(delayed.requests.len() <= 2, "{request}");
+            pending.put(request, (), |_| false);
+            assert!(pending.requests.len() <= 2, "{request}");
         }
     }
 
     #[test]
     fn those_that_last_are_kept_among_those_that_end() {
         let lasts = |request: u32| request.is_multiple_of(10);
-        let mut delayed = Delayed::default();
+        let mut pending = Pending::default();
         for request in 0..10_000 {
-            delayed.put(request, request + 1, lasts);
+            pending.put(request, request + 1, lasts);
         }
-        assert!(delayed.requests.len() <= 2_000, "{}", delayed.requests.len());
+        assert!(pending.requests.len() <= 2_000, "{}", pending.requests.len());
         for request in (0..10_000).filter(|request| lasts(*request)) {
-            assert_eq!(delayed.take(request), Some(request + 1));
-            assert_eq!(delayed.take(request), None);
+            assert_eq!(pending.take(request), Some(request + 1));
+            assert_eq!(pending.take(request), None);
         }
     }
 }
