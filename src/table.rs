@@ -4,8 +4,8 @@
 //! each, and would be gone with the VM. In shared data there is one table; a change is seen by every worker with its
 //! next request, a rebuilt VM or a new configuration finds it warm, and a VM's own memory holds nothing of it.
 //!
-//! How: linear hashing (Litwin, 1980). Keys are spread over *shards* by the low bits of their digests, some two
-//! dozen keys to a shard, one shared value a shard. Growing splits one shard at a time, so no step is ever long. A *run*
+//! How: linear hashing (Litwin, 1980). Keys are spread over *shards* by the low bits of a keyed hash of their digests,
+//! some two dozen keys to a shard, one shared value a shard. Growing splits one shard at a time, so no step is ever long. A *run*
 //! is one whole table; its part of a shard carries its number. [`Meta`] names the run that serves.
 //!
 //! 1. Readers ([`View`]) hold a copy of [`Meta`] that may be old. A shard that was split says so (its depth) and the
@@ -18,6 +18,7 @@
 //!    values, and growing Envoy's map of values is what makes workers wait.
 
 pub mod meta;
+pub mod place;
 pub mod record;
 pub mod shard;
 pub mod store;
@@ -28,6 +29,7 @@ pub mod writer;
 pub(crate) mod tests;
 
 pub use meta::Meta;
+pub use place::Seed;
 pub use record::Record;
 pub use store::{Fault, Store};
 pub use view::{Found, View};

@@ -23,7 +23,7 @@ use flint_contract::protocol::KEY_TABLE_PATH;
 use crate::backoff::{self, Backoff};
 use crate::feed::lease::Lease;
 use crate::feed::page::{BadPage, Page};
-use crate::table::{Fault, Meta, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
+use crate::table::{Fault, Meta, Seed, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
 
 /// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.
 const LIMIT: u32 = 500;
@@ -49,8 +49,8 @@ pub struct Now {
     pub ms: u64,
     /// Whether this VM has served a request yet.
     pub served: bool,
-    /// A fresh random number.
-    pub random: u64,
+    /// Fresh random bits.
+    pub random: u128,
 }
 
 /// A call to make: `GET` of `path`.
@@ -141,6 +141,8 @@ struct Holder {
     fence: u32,
     /// What shared data holds has been looked at.
     ready: bool,
+    /// What it holds of this table is of no use to a writer: a whole new one is due.
+    spoilt: bool,
     /// The table that serves, and its writer.
     serving: Option<(Meta, Writer)>,
     /// A table in the making, and the cursor of its next page.
@@ -208,7 +210,7 @@ impl Poller {
     pub fn handle_failure(&mut self, failure: Failure, now: Now) {
         let Some(holder) = &mut self.holder else { return };
         holder.call = None;
-        holder.due = now.ms + holder.backoff.failed(now.random);
+        holder.due = now.ms + holder.backoff.failed(now.random as u64);
         self.events.push(Event::Failed(failure, holder.backoff.failures()));
     }
 
@@ -268,11 +270,14 @@ impl Poller {
         }
     }
 
-    /// Shared data failed this VM: it starts over from what is there, if it is still the one to do so.
+    /// Shared data failed this VM: it starts over from what is there, if it is still the one to do so. What makes no
+    /// sense, or has far too many keys in one place, is replaced by a whole new table with another seed; until that is
+    /// complete it serves as it is.
     fn fault(&mut self, fault: Fault, now: Now) {
         self.handle_failure(Failure::Store(fault), now);
         if let Some(holder) = &mut self.holder {
             (holder.ready, holder.serving, holder.load) = (false, None, None);
+            holder.spoilt |= matches!(fault, Fault::Corrupt | Fault::Skewed);
         }
     }
 
@@ -297,6 +302,7 @@ impl Holder {
         Self {
             fence,
             ready: false,
+            spoilt: false,
             serving: None,
             load: None,
             sweep: None,
@@ -311,12 +317,12 @@ impl Holder {
     fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;
-            self.load = self.take_over(store, namespace, &meta)?;
+            self.load = if self.spoilt { None } else { self.take_over(store, namespace, &meta)? };
             let is_littered = meta.littered || meta.making != 0;
             if self.load.is_none() && meta.serves() && is_littered {
                 self.sweep = Some(Sweep::new(namespace, meta.run, self.fence));
             }
-            if meta.serves() {
+            if meta.serves() && !self.spoilt {
                 self.serving = match Writer::resume(store, namespace, &meta, 0, self.fence) {
                     Ok(writer) => Some((meta, writer)),
                     // A table that makes no sense is replaced by a whole new one.
@@ -429,9 +435,11 @@ impl Holder {
         now: Now,
     ) -> Result<Option<u64>, Fault> {
         if page.reset || (self.load.is_none() && self.serving.is_none()) {
-            let meta = self.change_meta(store, namespace, |meta| meta.begin(now.random))?;
-            let writer = Writer::begin(store, namespace, meta.making, meta.run, self.fence)?;
+            let meta = self.change_meta(store, namespace, |meta| meta.begin(now.random as u64))?;
+            let seed = Seed::new(now.random);
+            let writer = Writer::begin(store, namespace, meta.making, seed, meta.run, self.fence)?;
             self.load = Some((writer, String::new()));
+            self.spoilt = false;
         }
         if let Some((mut writer, _)) = self.load.take() {
             writer.apply(store, &page.changes)?;
@@ -456,9 +464,7 @@ impl Holder {
 
     /// While a table is in the making, every good page keeps the one that serves from growing old.
     fn stay_fresh<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<(), Fault> {
-        let Some((meta, _)) = &mut self.serving else { return Ok(()) };
-        meta.fresh_at = now.ms;
-        save(store, namespace, meta, self.fence)
+        self.change_meta(store, namespace, |meta| meta.fresh_at = now.ms).map(|_| ())
     }
 
     /// Puts a whole table in the place of the one that serves.

@@ -10,8 +10,9 @@ pub(super) fn unix() -> Option<i64> {
     i64::try_from(flint_abi::wall_clock().ok()? / 1_000_000_000).ok()
 }
 
-/// Random bits. Where the host gives none, the clock has to do: what they are for (spreading calls, telling VMs and
-/// reports apart) is no secret.
+/// Random bits. If the host gives none, the clock has to do. All but one of the things that they are for (spreading calls,
+/// telling VMs and reports apart) need no secret; a key table that is placed by a seed that can be guessed can be made
+/// slow by whoever imports keys, up to a bound.
 pub(super) fn random() -> u128 {
     flint_abi::random().map_or_else(|_| u128::from(flint_abi::monotonic().unwrap_or(1)), u128::from_le_bytes)
 }

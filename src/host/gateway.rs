@@ -145,7 +145,7 @@ impl Gateway {
     }
 
     fn now(&self, vm: &Vm) -> poller::Now {
-        poller::Now { ms: self.ms, served: vm.served.get(), random: clock::random_u64() }
+        poller::Now { ms: self.ms, served: vm.served.get(), random: clock::random() }
     }
 
     fn poll_table(&mut self, vm: &Vm, root: u32) {

@@ -9,6 +9,7 @@ use flint_contract::outcome::Outcome;
 
 use crate::feed::poller::{Event, Failure};
 use crate::report::usage::Delivery;
+use crate::table::Fault;
 
 /// A counter. Its name is [`Counter::name`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -258,6 +259,10 @@ fn why(failure: Failure, token_env: &str) -> String {
         Failure::Json => "the answer is not JSON, or was cut short".to_owned(),
         Failure::Shape => "the answer is not a page of a key table".to_owned(),
         Failure::NoProgress => "the answer promises more and brings nothing".to_owned(),
+        Failure::Store(Fault::Skewed) => {
+            "too many keys are in one place of the table; it is fetched again and spread in another way"
+                .to_owned()
+        }
         Failure::Store(fault) => format!("Envoy's shared data failed ({fault:?})"),
     }
 }

@@ -1,11 +1,13 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
+use super::place::Seed;
 use super::store::{Fault, If, Key, Namespace, Store};
 use crate::bytes::Reader;
 
-/// The version of this form and of the shards' form. A value of another version is as none: the table is fetched
-/// anew by the version that reads it.
-const VERSION: u8 = 2;
+/// The version of this form and of the shards' form. It is part of every [`Namespace`]: modules of different versions
+/// in one process keep a table each, and neither waits for the other's.
+pub(super) const VERSION: u8 = 3;
+
 /// Which of a namespace's values of this form is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Of {
@@ -20,6 +22,8 @@ pub enum Of {
 pub struct Meta {
     /// The number of the run: random, and different for every whole table. 0: there is no table yet.
     pub run: u64,
+    /// What places its keys.
+    pub seed: Seed,
     /// The number of a run in the making. 0: there is none.
     pub making: u64,
     /// Shards may have parts of runs other than these two.
@@ -120,6 +124,7 @@ impl Meta {
         for number in [self.run, self.making, self.keys, self.version, self.fresh_at] {
             out.extend(number.to_le_bytes());
         }
+        out.extend(self.seed.to_bytes());
         out.extend(self.cursor.as_bytes());
         out
     }
@@ -134,8 +139,9 @@ impl Meta {
         let fence = reader.u32()?;
         let (run, making) = (reader.u64()?, reader.u64()?);
         let [keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?];
+        let seed = Seed::read(&mut reader)?;
         let cursor = std::str::from_utf8(reader.rest()).ok()?.to_owned();
-        Some(Self { run, making, littered, extent, keys, version, fresh_at, fence, writing, cursor })
+        Some(Self { run, seed, making, littered, extent, keys, version, fresh_at, fence, writing, cursor })
     }
 }
 
@@ -159,11 +165,11 @@ impl Extent {
         (1_u32 << self.depth.min(31)).saturating_add(self.split)
     }
 
-    /// The shard of a key whose digest hashes to `hash`.
+    /// The shard of a key whose digest is placed by this number ([`Seed::place`]).
     #[must_use]
-    pub const fn index(self, hash: u32) -> u32 {
-        let index = low_bits(hash, self.depth);
-        if index < self.split { low_bits(hash, self.depth + 1) } else { index }
+    pub const fn index(self, place: u32) -> u32 {
+        let index = low_bits(place, self.depth);
+        if index < self.split { low_bits(place, self.depth + 1) } else { index }
     }
 
     /// One shard more: the shard to split, the one that gets its other half, and the extent after that.
@@ -180,8 +186,8 @@ impl Extent {
     }
 }
 
-/// The lowest `depth` bits of `hash`.
+/// The lowest `depth` bits of `place`.
 #[must_use]
-pub const fn low_bits(hash: u32, depth: u8) -> u32 {
-    if depth >= 32 { hash } else { hash & ((1 << depth) - 1) }
+pub const fn low_bits(place: u32, depth: u8) -> u32 {
+    if depth >= 32 { place } else { place & ((1 << depth) - 1) }
 }

@@ -1,14 +1,15 @@
-//! A shard: the records of the keys whose digests share their low bits, of one run or of two.
+//! A shard: the records of the keys that are placed together, of one run or of two.
 //!
 //! Form: fence (4 bytes), then a *part* for each run: its length from here (4), run (8), depth (1), number of keys
-//! (4), their digests (32 each), the ends of their records (4 each, counted from the first record), the records.
-//! Digests stand together so that the search for one runs over few cache lines.
+//! (4), their digests in ascending order (32 each), the ends of their records (4 each, counted from the first
+//! record), the records.
 
 use std::ops::Range;
 
 use flint_contract::key::Digest;
 
 use super::meta::low_bits;
+use super::place::Seed;
 use crate::bytes::Reader;
 
 /// A shard as it lies in shared data.
@@ -34,7 +35,7 @@ pub struct Part<'a> {
     start: usize,
 }
 
-/// A part in the making: keys and their records.
+/// A part in the making: keys and their records, in the order of their digests.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'a> {
     keys: Vec<(Digest, &'a [u8])>,
@@ -45,16 +46,6 @@ const PARTS: usize = 4;
 /// Where in a part its digests begin.
 const HEADER: usize = LENGTH + 8 + 1 + 4;
 const LENGTH: usize = 4;
-
-/// Which bits of a digest place it: the last four bytes, so that the shard number tells nothing of the first.
-#[must_use]
-pub fn hash(digest: &Digest) -> u32 {
-    let mut tail = [0; 4];
-    for (place, byte) in tail.iter_mut().zip(digest.as_bytes().iter().skip(28)) {
-        *place = *byte;
-    }
-    u32::from_le_bytes(tail)
-}
 
 // === impl Shard ===
 
@@ -122,7 +113,7 @@ impl<'a> Part<'a> {
     /// Where in the value the record of a key is.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Range<usize>> {
-        let place = self.digests.iter().position(|held| held == digest.as_bytes())?;
+        let place = self.digests.binary_search(digest.as_bytes()).ok()?;
         let Range { start, end } = self.range(place)?;
         Some(self.start + start..self.start + end)
     }
@@ -151,26 +142,42 @@ impl<'a> Part<'a> {
 // === impl Draft ===
 
 impl<'a> Draft<'a> {
-    /// Begins with the keys of a part.
+    /// The keys of a part.
     #[must_use]
     pub fn of(part: &Part<'a>) -> Self {
         Self { keys: part.iter().collect() }
     }
 
-    /// Puts a record in or, with `None`, takes it out. Answers by how much the number of keys has changed.
-    pub fn set(&mut self, digest: Digest, record: Option<&'a [u8]>) -> i64 {
-        let held = self.keys.iter().position(|(held, _)| *held == digest);
-        if let Some(place) = held {
-            self.keys.swap_remove(place);
+    /// The keys of a part after changes, which come in the order of their digests, each digest once: a record is put
+    /// in, `None` is taken out. Both are gone through once, so that even a large page on a large shard is quickly done.
+    #[must_use]
+    pub fn changed(part: &Part<'a>, changes: impl Iterator<Item = (Digest, Option<&'a [u8]>)>) -> Self {
+        let mut held = part.iter().peekable();
+        let mut keys = Vec::with_capacity(part.keys());
+        for (digest, record) in changes {
+            while let Some(before) = held.next_if(|(held, _)| *held < digest) {
+                keys.push(before);
+            }
+            held.next_if(|(held, _)| *held == digest);
+            keys.extend(record.map(|record| (digest, record)));
         }
-        self.keys.extend(record.map(|record| (digest, record)));
-        i64::from(record.is_some()) - i64::from(held.is_some())
+        keys.extend(held);
+        Self { keys }
+    }
+
+    /// How many keys it has.
+    #[must_use]
+    pub const fn keys(&self) -> usize {
+        self.keys.len()
     }
 
     /// Takes out the keys whose bit number `depth` is set: the other half of a split.
     #[must_use]
-    pub fn split(&mut self, depth: u8) -> Self {
-        let other = |digest: &Digest| low_bits(hash(digest), depth + 1) != low_bits(hash(digest), depth);
+    pub fn split(&mut self, depth: u8, seed: Seed) -> Self {
+        let other = |digest: &Digest| {
+            let place = seed.place(digest);
+            low_bits(place, depth + 1) != low_bits(place, depth)
+        };
         let (moved, kept) = self.keys.iter().copied().partition(|(digest, _)| other(digest));
         self.keys = kept;
         Self { keys: moved }

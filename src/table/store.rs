@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use super::meta::VERSION;
+
 /// A map that all VMs of the process see.
 pub trait Store {
     /// The value of a key and its compare-and-swap number.
@@ -35,6 +37,8 @@ pub enum If {
 pub enum Fault {
     /// What is there cannot be read.
     Corrupt,
+    /// A shard has far more keys than chance puts there.
+    Skewed,
     /// Somebody else has written: this VM is not the writer any more.
     Lost,
     /// The host refused.
@@ -71,12 +75,16 @@ impl If {
 // === impl Namespace ===
 
 impl Namespace {
-    /// The namespace of an authority and the token that it is called with. 72 bits of SHA-256; the parts are told
-    /// apart by their lengths.
+    /// The namespace of an authority and the token that it is called with, in this version of the table's form. 72 bits
+    /// of SHA-256; the parts are told apart by their lengths.
     #[must_use]
     pub fn of(cluster: &str, host: &str, token: &str) -> Self {
+        Self::of_version(VERSION, cluster, host, token)
+    }
+
+    pub(super) fn of_version(version: u8, cluster: &str, host: &str, token: &str) -> Self {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut hash = Sha256::new();
+        let mut hash = Sha256::new_with_prefix([version]);
         for part in [cluster, host, token] {
             hash.update(part.len().to_le_bytes());
             hash.update(part);

@@ -6,10 +6,11 @@ use flint_contract::key::{Digest, Environment};
 use proptest::prelude::*;
 
 use super::meta::{Extent, Meta};
+use super::place::Seed;
 use super::shard::Shard;
 use super::store::{Fault, If, Key, Namespace, Store};
 use super::view::View;
-use super::writer::{Change, Sweep, Writer};
+use super::writer::{Change, MOST_KEYS, Sweep, Writer};
 
 /// A value and its compare-and-swap number.
 type Value = (Vec<u8>, u32);
@@ -85,13 +86,18 @@ pub(crate) fn entry(number: u32, mark: &str) -> Entry {
     }
 }
 
+/// The seed of a run in these tests.
+fn seed(run: u64) -> Seed {
+    Seed::new(u128::from(run) << 64 | 0x51)
+}
+
 fn put(number: u32) -> Change {
     (Digest::of(&number.to_le_bytes()), Some(entry(number, "a")))
 }
 
 /// A table with these keys that serves.
 pub(crate) fn serving(store: &Memory, namespace: Namespace, keys: impl Iterator<Item = u32>) -> Writer {
-    let mut writer = Writer::begin(store, namespace, 1, 0, 1).unwrap();
+    let mut writer = Writer::begin(store, namespace, 1, seed(1), 0, 1).unwrap();
     writer.apply(store, &keys.map(put).collect::<Vec<_>>()).unwrap();
     publish(store, namespace, &writer);
     writer
@@ -161,7 +167,7 @@ fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
     let store = Memory::default();
     serving(&store, namespace(), 0..1_000);
     let mut reader = view(&store);
-    let mut next = Writer::begin(&store, namespace(), 2, 1, 1).unwrap();
+    let mut next = Writer::begin(&store, namespace(), 2, seed(2), 1, 1).unwrap();
     next.apply(&store, &(500..600).map(put).collect::<Vec<_>>()).unwrap();
     assert!(id(&store, &mut reader, 1).is_some(), "the old table serves until the new one is complete");
     publish(&store, namespace(), &next);
@@ -171,13 +177,68 @@ fn a_reader_with_an_old_view_finds_the_new_table_and_nothing_of_the_old() {
     assert_eq!(reader.meta().unwrap().run, 2);
 }
 
+/// The most keys that a shard has.
+fn most_keys(store: &Memory) -> usize {
+    let shards = (0..).map_while(|index| store.get(&namespace().shard(index)).unwrap());
+    shards.map(|(value, _)| Shard::read(&value).unwrap().parts().next().unwrap().keys()).max().unwrap()
+}
+
+/// Whoever imports keys chooses their digests, and a client can try keys until one has a digest that it likes.
+#[test]
+fn digests_that_were_chosen_to_look_alike_fill_no_shard() {
+    let store = Memory::default();
+    let mut writer = serving(&store, namespace(), 0..0);
+    let alike = |number: u32| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        (Digest::from_bytes(bytes), Some(entry(number, "a")))
+    };
+    for start in (0..12_000).step_by(500) {
+        writer.apply(&store, &(start..start + 500).map(alike).collect::<Vec<_>>()).unwrap();
+    }
+    publish(&store, namespace(), &writer);
+    assert!(most_keys(&store) < 150, "{}", most_keys(&store));
+    let mut view = view(&store);
+    assert!((0..12_000).all(|number| view.lookup(&store, &alike(number).0).unwrap().is_some()));
+}
+
+#[test]
+fn whoever_knows_the_seed_can_fill_one_shard_to_a_bound() {
+    let store = Memory::default();
+    let mut writer = serving(&store, namespace(), 0..0);
+    let mut chosen = (0..).map(put).filter(|(digest, _)| seed(1).place(digest).is_multiple_of(64));
+    let filled = (0..100).find_map(|_| {
+        let page: Vec<Change> = chosen.by_ref().take(100).collect();
+        writer.apply(&store, &page).err()
+    });
+    assert_eq!(filled, Some(Fault::Skewed));
+    assert!(most_keys(&store) < MOST_KEYS + 200, "{}", most_keys(&store));
+}
+
+/// The other writer had read both shards when it was overtaken, and writes them when it wakes up.
+#[test]
+fn a_split_that_came_late_is_seen_before_anything_is_written_over_it() {
+    let store = Memory::default();
+    let mut late = serving(&store, namespace(), 0..24);
+    let meta = view(&store).meta().unwrap().clone();
+    let mut next = Writer::resume(&store, namespace(), &meta, 0, 2).unwrap();
+    late.apply(&store, &(0..30).map(put).collect::<Vec<_>>()).unwrap();
+    let page: Vec<Change> = (20..60).map(put).collect();
+    assert_eq!(next.apply(&store, &page), Err(Fault::Lost));
+    let mut next = Writer::resume(&store, namespace(), &meta, 0, 2).unwrap();
+    next.apply(&store, &page).unwrap();
+    publish(&store, namespace(), &next);
+    let mut reader = view(&store);
+    assert!((0..60).all(|number| id(&store, &mut reader, number).is_some()));
+}
+
 #[test]
 fn replacing_a_table_again_and_again_takes_no_more_room() {
     let store = Memory::default();
     serving(&store, namespace(), 0..5_000);
     let before = (store.values(), store.bytes());
     for run in 2..8 {
-        let mut next = Writer::begin(&store, namespace(), run, run - 1, 1).unwrap();
+        let mut next = Writer::begin(&store, namespace(), run, seed(run), run - 1, 1).unwrap();
         next.apply(&store, &(0..5_000).map(put).collect::<Vec<_>>()).unwrap();
         assert!(store.bytes() > before.1 * 3 / 2, "both are there");
         publish(&store, namespace(), &next);
@@ -196,12 +257,12 @@ fn what_an_abandoned_table_left_goes_with_the_next_sweep_and_with_every_write() 
     };
     let before = store.bytes();
     for run in [2, 3] {
-        let mut abandoned = Writer::begin(&store, namespace(), run, 1, 1).unwrap();
+        let mut abandoned = Writer::begin(&store, namespace(), run, seed(run), 1, 1).unwrap();
         abandoned.apply(&store, &(0..2_000).map(put).collect::<Vec<_>>()).unwrap();
         assert_eq!(runs_in(0), [1, run], "of the one before it nothing is left in a shard that it wrote");
     }
     let change = put(17);
-    let index = view(&store).meta().unwrap().extent.index(super::shard::hash(&change.0));
+    let index = view(&store).meta().unwrap().extent.index(seed(1).place(&change.0));
     writer.apply(&store, &[change]).unwrap();
     assert_eq!(runs_in(index), [1]);
     let mut sweep = Sweep::new(namespace(), 1, 1);
@@ -215,7 +276,7 @@ fn what_an_abandoned_table_left_goes_with_the_next_sweep_and_with_every_write() 
 fn what_is_no_shard_is_not_read_as_one() {
     let store = Memory::default();
     serving(&store, namespace(), 0..20);
-    Writer::begin(&store, namespace(), 2, 1, 1).unwrap();
+    Writer::begin(&store, namespace(), 2, seed(2), 1, 1).unwrap();
     let (value, _) = store.get(&namespace().shard(0)).unwrap().unwrap();
     let parts = |value: &[u8]| Shard::read(value).map(|shard| shard.parts().count());
     assert_eq!((parts(&value), parts(&value[..4])), (Some(2), Some(0)));
@@ -303,6 +364,7 @@ fn namespaces_share_nothing() {
     let other = Namespace::of("cluster", "host", "token2");
     assert_ne!(namespace().shard(7).as_bytes(), other.shard(7).as_bytes());
     assert!(Namespace::of("ab", "c", "d") != Namespace::of("a", "bc", "d"));
+    assert_ne!(namespace(), Namespace::of_version(super::meta::VERSION - 1, "cluster", "host", "token"));
     assert!(namespace().shard(u32::MAX).as_bytes().len() <= 22);
     let keys: std::collections::HashSet<_> =
         (0..70_000).map(|index| namespace().shard(index).as_bytes().to_vec()).collect();
@@ -310,7 +372,7 @@ fn namespaces_share_nothing() {
 }
 
 #[test]
-fn linear_hashing_places_every_hash_in_an_existing_shard() {
+fn linear_hashing_places_everything_in_an_existing_shard() {
     let mut extent = Extent::default();
     for shards in 1..300 {
         assert_eq!(extent.shards(), shards);

@@ -6,7 +6,7 @@ use flint_contract::key::Digest;
 
 use super::meta::{Meta, low_bits};
 use super::record::Record;
-use super::shard::{Shard, hash};
+use super::shard::Shard;
 use super::store::{Fault, Namespace, Store};
 
 /// How often a reader goes back to [`Meta`] before it gives up: a table is replaced once in a long while.
@@ -77,14 +77,14 @@ impl View {
 
 /// Goes from the shard that [`Meta`] knows to the one that has the key: they differ if it was split since.
 fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest) -> Result<Step, Fault> {
-    let hash = hash(digest);
-    let mut index = meta.extent.index(hash);
+    let place = meta.seed.place(digest);
+    let mut index = meta.extent.index(place);
     loop {
         let Some((value, _)) = store.get(&namespace.shard(index))? else { return Ok(Step::Moved) };
         let Some(part) = Shard::read(&value).and_then(|shard| shard.part(meta.run)) else {
             return Ok(Step::Moved);
         };
-        let next = (0..=part.depth).map(|depth| low_bits(hash, depth)).find(|&other| other > index);
+        let next = (0..=part.depth).map(|depth| low_bits(place, depth)).find(|&other| other > index);
         match next {
             // Indices only grow on the way, so this ends.
             Some(other) => index = other,

@@ -1,17 +1,23 @@
 //! The table as the one writer sees it: pages in, shards out.
 
+use std::cmp::Ordering;
+
 use flint_contract::entry::Entry;
 use flint_contract::key::Digest;
 
 use super::meta::{Extent, Meta};
+use super::place::Seed;
 use super::record;
-use super::shard::{self, Draft, Part, Shard, hash};
+use super::shard::{self, Draft, Part, Shard};
 use super::store::{Fault, If, Key, Namespace, Store};
 
 /// How many keys a shard has on average. More make a longer copy on each request. Fewer make more values, and Envoy
 /// keeps all values in one hash map behind one lock: each time that grows, every worker that asks waits, for a tenth of
 /// a millisecond per thousand values.
 const KEYS_PER_SHARD: u64 = 24;
+/// How many keys a shard may have before a page. By chance a shard of a big table has a hundred; more than this means
+/// that somebody knows the seed, and a table with another one is due.
+pub(super) const MOST_KEYS: usize = 512;
 
 /// A change to one key: its new entry, or none.
 pub type Change = (Digest, Option<Entry>);
@@ -21,6 +27,7 @@ pub type Change = (Digest, Option<Entry>);
 pub struct Writer {
     namespace: Namespace,
     run: u64,
+    seed: Seed,
     /// The run that serves meanwhile, if it is another one: its parts stay. 0: there is none.
     beside: u64,
     extent: Extent,
@@ -63,10 +70,11 @@ impl Writer {
         store: &S,
         namespace: Namespace,
         run: u64,
+        seed: Seed,
         beside: u64,
         fence: u32,
     ) -> Result<Self, Fault> {
-        let writer = Self { namespace, run, beside, extent: Extent::default(), keys: 0, fence };
+        let writer = Self { namespace, run, seed, beside, extent: Extent::default(), keys: 0, fence };
         writer.put(store, &writer.claim(store, 0)?, &Draft::default(), 0)?;
         Ok(writer)
     }
@@ -83,8 +91,8 @@ impl Writer {
         beside: u64,
         fence: u32,
     ) -> Result<Self, Fault> {
-        let Meta { run, extent, keys, .. } = *meta;
-        let mut writer = Self { namespace, run, beside, extent, keys, fence };
+        let Meta { run, seed, extent, keys, .. } = *meta;
+        let mut writer = Self { namespace, run, seed, beside, extent, keys, fence };
         if writer.find_extent(store)? || meta.writing {
             writer.count(store)?;
         }
@@ -93,7 +101,7 @@ impl Writer {
 
     /// What to write into [`Meta`] for this run.
     pub fn describe(&self, meta: &mut Meta) {
-        (meta.run, meta.extent) = (self.run, self.extent);
+        (meta.run, meta.seed, meta.extent) = (self.run, self.seed, self.extent);
         (meta.keys, meta.fence) = (self.keys, self.fence);
     }
 
@@ -106,11 +114,12 @@ impl Writer {
     /// Writes the changes of a page, each digest at most once.
     ///
     /// # Errors
-    /// Those of the store, and [`Fault::Lost`] where a later writer has been here.
+    /// Those of the store, [`Fault::Lost`] if another writer has been here, [`Fault::Corrupt`] if what is there makes no
+    /// sense, and [`Fault::Skewed`].
     pub fn apply<S: Store>(&mut self, store: &S, changes: &[Change]) -> Result<(), Fault> {
         let mut records = Vec::new();
         let mut placed: Vec<Placed> = changes.iter().map(|change| self.place(change, &mut records)).collect();
-        placed.sort_unstable_by_key(|change| change.index);
+        placed.sort_unstable_by_key(|change| (change.index, change.digest));
         for group in placed.chunk_by(|a, b| a.index == b.index) {
             let difference = self.edit(store, group, &records)?;
             self.keys = self.keys.saturating_add_signed(difference);
@@ -127,7 +136,7 @@ impl Writer {
             record::put(records, entry);
             start..records.len()
         });
-        Placed { index: self.extent.index(hash(digest)), digest: *digest, record }
+        Placed { index: self.extent.index(self.seed.place(digest)), digest: *digest, record }
     }
 
     /// How many bits the keys of a shard share.
@@ -150,28 +159,39 @@ impl Writer {
         store.set(&claim.key, &value, claim.cas)
     }
 
-    /// Changes one shard. Answers by how much the number of keys has changed.
+    /// This run's part of a shard that this writer is about to change. If it was split further than this writer knows,
+    /// another one, that was overtaken and did not notice, has been here since.
+    fn part<'c>(&self, claim: &'c Claim, index: u32) -> Result<Part<'c>, Fault> {
+        let part = claim.part(self.run).ok_or(Fault::Corrupt)?;
+        match part.depth.cmp(&self.depth_of(index)) {
+            Ordering::Equal => Ok(part),
+            Ordering::Greater => Err(Fault::Lost),
+            Ordering::Less => Err(Fault::Corrupt),
+        }
+    }
+
+    /// Changes one shard. Returns by how much the number of keys has changed.
     fn edit<S: Store>(&self, store: &S, group: &[Placed], records: &[u8]) -> Result<i64, Fault> {
         let Some(index) = group.first().map(|change| change.index) else { return Ok(0) };
         let claim = self.claim(store, index)?;
-        let mut draft = claim.part(self.run).as_ref().map(Draft::of).unwrap_or_default();
-        let mut difference = 0;
-        for change in group {
-            let record = change.record.clone().and_then(|range| records.get(range));
-            difference += draft.set(change.digest, record);
+        let part = self.part(&claim, index)?;
+        if part.keys() > MOST_KEYS {
+            return Err(Fault::Skewed);
         }
-        self.put(store, &claim, &draft, self.depth_of(index))?;
-        Ok(difference)
+        let record = |change: &Placed| change.record.clone().and_then(|range| records.get(range));
+        let draft = Draft::changed(&part, group.iter().map(|change| (change.digest, record(change))));
+        self.put(store, &claim, &draft, part.depth)?;
+        Ok(draft.keys() as i64 - part.keys() as i64)
     }
 
     /// Splits the next shard: first the new half is written, then the old one loses it, so that no reader ever
     /// misses a key.
     fn split<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
-        let (from, to, grown) = self.extent.grown();
+        let (index, to, grown) = self.extent.grown();
         let depth = self.extent.depth + 1;
-        let (from, to) = (self.claim(store, from)?, self.claim(store, to)?);
-        let mut kept = Draft::of(&from.part(self.run).ok_or(Fault::Corrupt)?);
-        let moved = kept.split(self.extent.depth);
+        let (from, to) = (self.claim(store, index)?, self.claim(store, to)?);
+        let mut kept = Draft::of(&self.part(&from, index)?);
+        let moved = kept.split(self.extent.depth, self.seed);
         self.put(store, &to, &moved, depth)?;
         self.put(store, &from, &kept, depth)?;
         self.extent = grown;

@@ -30,7 +30,7 @@ impl<'s> Vm<'s> {
     }
 
     fn now(&self) -> Now {
-        Now { ms: self.ms, served: self.served, random: self.ms }
+        Now { ms: self.ms, served: self.served, random: self.ms.into() }
     }
 
     fn tick(&mut self, by: u64) -> Option<Call> {
@@ -368,4 +368,47 @@ fn a_table_that_makes_no_sense_is_replaced_by_a_whole_new_one() {
     asks(&next.next_call(10), 0, None);
     next.page(&page("c2", false, &[1, 2]));
     assert_eq!(keys(&store).unwrap(), [1, 2]);
+}
+
+#[test]
+fn a_table_that_stops_making_sense_is_replaced_as_well() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c1", false, &[1]));
+    vm.tick(0).unwrap();
+    store.set(&namespace().shard(0), b"nonsense", If::Always).unwrap();
+    vm.page(&page("c2", false, &[2]));
+    asks(&vm.next_call(200), 0, None);
+    vm.page(&page("d1", true, &[1]));
+    vm.tick(0).unwrap();
+    vm.page(&page("d2", false, &[2]));
+    assert_eq!(keys(&store).unwrap(), [1, 2]);
+}
+
+#[test]
+fn a_table_whose_seed_became_known_gets_another() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c0", false, &[1]));
+    vm.tick(0).unwrap();
+    let meta = || Meta::load(&store, namespace()).unwrap().0.unwrap();
+    let before = meta();
+    let chosen = (0..).map(|number: u32| Digest::of(&number.to_le_bytes()));
+    let mut chosen = chosen.filter(|digest| before.seed.place(digest).is_multiple_of(64));
+    let mut page_of = |cursor: &str| {
+        let mut page = page(cursor, false, &[]);
+        page["keys"] = chosen.by_ref().take(200).map(|digest| {
+            json!({"sha256": digest.to_hex(), "id": "chosen", "environment": "live", "permissions": []})
+        }).collect();
+        page
+    };
+    let anew = (1..10).find_map(|number| {
+        vm.page(&page_of(&format!("c{number}")));
+        Some(vm.next_call(200)).filter(|call| !call.path.contains("cursor"))
+    });
+    asks(&anew.expect("the table is asked for again"), 0, None);
+    assert!((600..1_000).contains(&meta().keys), "meanwhile the old table serves");
+    vm.page(&page("d1", false, &[1, 2]));
+    assert_eq!(keys(&store).unwrap(), [1, 2]);
+    assert_ne!(meta().seed, before.seed);
 }

@@ -124,7 +124,7 @@ impl State {
     }
 
     fn now(&self, vm: usize) -> Now {
-        Now { ms: self.now.get(), served: self.vms[vm].served.get(), random: self.random() }
+        Now { ms: self.now.get(), served: self.vms[vm].served.get(), random: self.random().into() }
     }
 
     /// The VM whose call is out.
