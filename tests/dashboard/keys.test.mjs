@@ -17,7 +17,7 @@ async function generate(page, name, environment = "Live") {
   await page.getByLabel("Name", { exact: true }).fill(name);
   await page.getByRole("radiogroup", { name: "Access to documents" }).getByLabel("Read", { exact: true }).check();
   await page.getByRole("button", { name: "Generate key" }).click();
-  await page.getByText("This is the only time it is shown.").waitFor();
+  await page.getByText("This is shown only once.").waitFor();
 }
 
 const secretOf = async (page) => {
@@ -57,7 +57,7 @@ test("a key is generated as documented, masked, shown, copied and downloaded", a
   await page.keyboard.press("ArrowRight");
   assert.ok((await page.locator("#tab-python").textContent()).includes("requests.get("));
 
-  await page.getByRole("link", { name: "I have kept it" }).click();
+  await page.getByRole("link", { name: "I’ve saved it" }).click();
   await page.getByRole("heading", { name: "Checkout, Frankfurt" }).waitFor();
   assert.ok(!(await page.content()).includes(secret));
   assert.deepEqual(page.problems, []);
@@ -75,7 +75,7 @@ test("a secret that nobody kept is not lost without a question, and a reload mak
   const before = (await authority.flint("keys", "list")).keys.length;
   await page.getByRole("button", { name: "Show" }).click(); // a page is only guarded once somebody has touched it
   await page.reload();
-  await page.getByText("This form was sent before").waitFor();
+  await page.getByText("This form was already submitted").waitFor();
   assert.deepEqual(asked, ["beforeunload"]);
   assert.equal((await authority.flint("keys", "list")).keys.length, before);
   await page.context().close();
@@ -124,10 +124,10 @@ test("full access warns, and only the chosen preset shows the grid", async () =>
   const grid = page.locator(".when-chosen");
   assert.ok(await grid.isVisible());
   await page.getByRole("radio", { name: /^Full access/ }).check();
-  assert.ok(await page.getByText("If it leaks, so can whoever finds it").isVisible());
+  assert.ok(await page.getByText("If it leaks, so can anyone who finds it").isVisible());
   assert.ok(!(await grid.isVisible()));
   await page.getByRole("radio", { name: /^Read only/ }).check();
-  assert.ok(!(await page.getByText("If it leaks, so can whoever finds it").isVisible()));
+  assert.ok(!(await page.getByText("If it leaks, so can anyone who finds it").isVisible()));
   const date = page.getByLabel("Last day");
   assert.ok(!(await date.isVisible()));
   await page.getByLabel("Expires").selectOption("date");
@@ -145,12 +145,12 @@ test("a key is rotated in a dialog, and both keys tell when they were last used"
   assert.ok(await dialog.getByRole("radio", { name: /^24 hours/ }).isChecked());
   await dialog.getByRole("radio", { name: /^1 hour/ }).check();
   await dialog.getByRole("button", { name: "Rotate key" }).click();
-  await page.getByText("The new key takes over from").waitFor();
+  await page.getByText("The new key replaces").waitFor();
   assert.notEqual(await secretOf(page), old.secret);
   assert.deepEqual(await violations(page), []);
   page.once("dialog", (question) => question.accept());
   await page.getByRole("link", { name: "Rotated", exact: true }).click();
-  await page.getByText("Revoke old now…").waitFor();
+  await page.getByText("Revoke old key now…").waitFor();
   assert.equal(await page.getByText("New key, last used").count(), 1);
   assert.equal(await page.getByText("Superseded").count(), 1);
   await page.context().close();
@@ -175,7 +175,7 @@ test("a key is revoked by its typed name, and each gateway is seen to refuse it"
   await dialog.waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
   await dialog.getByText("This key is in use").waitFor();
-  const button = dialog.getByRole("button", { name: "Revoke for good" });
+  const button = dialog.getByRole("button", { name: "Revoke permanently" });
   assert.ok(await button.isDisabled());
   await dialog.getByLabel(/^Type Leaked/).fill("leaked");
   assert.ok(await button.isDisabled());
@@ -202,7 +202,7 @@ test("the list is searched while typing, and the address says what is shown", as
   await page.reload();
   assert.equal(await page.locator("table.keys tbody tr").count(), 1);
   await page.getByLabel("Status").selectOption("revoked");
-  await page.getByText("Nothing found").waitFor();
+  await page.getByText("No results").waitFor();
   await page.getByRole("link", { name: "clear the filters" }).click();
   await page.waitForURL("**/settings/api-keys");
   await page.getByRole("navigation", { name: "Environment" }).getByRole("link", { name: "Test" }).click();

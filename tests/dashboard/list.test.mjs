@@ -16,7 +16,7 @@ test("a gateway that is heard of first while a key's page is open shows by itsel
   const page = await operator();
   const key = await authority.key("Early", "live");
   await page.goto(`/settings/api-keys/${key.id}`);
-  await page.getByText("No gateway has been heard of").waitFor();
+  await page.getByText("No gateway has connected").waitFor();
   await (await authority.gateway("edge", "envoy-1")).follow();
   await page.getByText("Applied by 1 of 1 gateway").waitFor();
   // All is told: the page looks no more.
@@ -80,7 +80,7 @@ test("the list is sorted by last use", async () => {
     return (await page.getByText("Never used").count()) === 1;
   });
   const order = [lately, earlier, never].map((key) => key.name);
-  for (const [label, expected] of [["Last used first", order], ["Unused for longest", order.toReversed()]]) {
+  for (const [label, expected] of [["Most recently used", order], ["Unused for longest", order.toReversed()]]) {
     await page.getByLabel("Order").selectOption({ label });
     await eventually(async () => String(await names(page)) === String(expected));
   }

@@ -33,14 +33,14 @@ stage(async () => {
     audit: "/settings/audit",
     gateways: "/settings/gateways",
     "rotate a gateway's token": `/settings/gateways/${gateway.id}/rotate`,
-    "shut out a gateway": `/settings/gateways/${gateway.id}/revoke`,
+    "revoke a gateway": `/settings/gateways/${gateway.id}/revoke`,
     permissions: "/settings/permissions",
     "withdraw a permission": "/settings/permissions/documents:read/withdraw",
     tokens: "/settings/api-tokens",
     "revoke a token": `/settings/api-tokens/${token.id}/revoke`,
     operators: "/settings/operators",
     "new password for an operator": `/settings/operators/${grace.id}/password`,
-    "shut out an operator": `/settings/operators/${grace.id}/disable`,
+    "disable an operator": `/settings/operators/${grace.id}/disable`,
     "no such page": "/settings/nothing",
   };
 });
@@ -70,11 +70,11 @@ for (const colorScheme of ["light", "dark"]) {
       [`/settings/api-keys/${seeded.keys.checkout.id}`, "Rotate…"],
       [`/settings/api-keys/${seeded.keys.checkout.id}`, "Revoke…"],
       ["/settings/gateways", /^Rotate token…/],
-      ["/settings/gateways", /^Shut out…/],
-      ["/settings/permissions", /^Withdraw…/],
+      ["/settings/gateways", /^Revoke…/],
+      ["/settings/permissions", /^Remove…/],
       ["/settings/api-tokens", /^Revoke…/],
-      ["/settings/operators", /^New password…/],
-      ["/settings/operators", /^Shut out…/],
+      ["/settings/operators", /^Reset password…/],
+      ["/settings/operators", /^Disable…/],
     ];
     for (const [path, name] of dialogs) {
       await t.test(`${path} ${name}`, async () => {

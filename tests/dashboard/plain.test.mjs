@@ -33,13 +33,13 @@ test("without scripts a key is made, found, rotated and revoked", async () => {
 
   await page.goto("/settings/api-keys?sort=created");
   await page.getByRole("link", { name: "Plain" }).first().click();
-  await page.getByRole("link", { name: "Revoke old now…" }).click();
+  await page.getByRole("link", { name: "Revoke old key now…" }).click();
   await page.getByLabel(/^Type Plain/).fill("plain");
-  await page.getByRole("button", { name: "Revoke for good" }).click();
+  await page.getByRole("button", { name: "Revoke permanently" }).click();
   await page.getByText("Type the name exactly as it is shown.").first().waitFor();
   await page.getByLabel(/^Type Plain/).fill("Plain");
-  await page.getByRole("button", { name: "Revoke for good" }).click();
-  await page.getByText("The key is revoked.").waitFor();
+  await page.getByRole("button", { name: "Revoke permanently" }).click();
+  await page.getByText("Key revoked.").waitFor();
   await page.locator(".who summary").click();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByText("You are signed out.").waitFor();
@@ -75,7 +75,7 @@ test("with nothing but a keyboard a key is made and revoked", async () => {
   await page.keyboard.press("Enter");
   await page.waitForURL("**/settings/api-keys");
 
-  await tabTo(page, "Skip to the content", 1);
+  await tabTo(page, "Skip to content", 1);
   await page.keyboard.press("Enter");
   await tabTo(page, "Generate New Key", 3);
   await page.keyboard.press("Enter");
@@ -93,7 +93,7 @@ test("with nothing but a keyboard a key is made and revoked", async () => {
   await page.keyboard.press("Space");
   assert.match(await page.locator("[data-value]").textContent(), /^flint_test_/);
   page.once("dialog", (question) => question.accept());
-  await tabTo(page, "I have kept it");
+  await tabTo(page, "I’ve saved it");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "By keyboard" }).waitFor();
 
@@ -117,7 +117,7 @@ test("with nothing but a keyboard a key is made and revoked", async () => {
   await tabTo(page, "Type By keyboard");
   await page.keyboard.type("By keyboard");
   await page.keyboard.press("Enter");
-  await page.getByText("The key is revoked.").waitFor();
+  await page.getByText("Key revoked.").waitFor();
   assert.deepEqual(await violations(page), []);
   assert.deepEqual(page.problems, []);
   await page.context().close();
@@ -130,7 +130,7 @@ test("a session that has ended leads to the form to sign in, and back", async ()
   await page.getByLabel("Name").fill(authority.admin.name);
   await page.getByLabel("Password").fill("not the password");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("alert").getByText("The name or the password is wrong.").waitFor();
+  await page.getByRole("alert").getByText("Wrong name or password.").waitFor();
   assert.deepEqual(await violations(page), []);
   await page.getByLabel("Password").fill(authority.admin.password);
   await page.getByRole("button", { name: "Sign in" }).click();

@@ -62,7 +62,7 @@ try {
   await dark.goto(`/settings/api-keys/${keys.mobile.id}`);
   await dark.getByRole("link", { name: "Revoke…" }).click();
   await dark.getByLabel(/^Type Mobile/).fill("Mobile app backend");
-  await dark.getByRole("button", { name: "Revoke for good" }).click();
+  await dark.getByRole("button", { name: "Revoke permanently" }).click();
   await dark.getByText("Refused by 0 of 3 gateways").waitFor();
   await Promise.all([edge.follow(), second.follow()]);
   await dark.getByText("Refused by 2 of 3 gateways").waitFor();

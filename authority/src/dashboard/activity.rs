@@ -36,7 +36,7 @@ pub(super) fn router() -> Router<App> {
 pub(super) fn range(query: &Fields) -> Result<Range, PageError> {
     match query.get("range") {
         "" => Ok(Range::Week),
-        word => Range::parse(word).ok_or_else(|| PageError::bad_link("the range is unknown")),
+        word => Range::parse(word).ok_or_else(|| PageError::bad_link("unknown range")),
     }
 }
 

@@ -120,12 +120,13 @@ impl Asked {
     fn filter(&self, limit: u32) -> Result<AuditFilter, PageError> {
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         if [&self.actor, &self.action, &self.subject].into_iter().any(|text| text.len() > 800) {
-            return Err(PageError::bad_link("what it searches for is longer than anything to be found"));
+            return Err(PageError::bad_link("a search term is too long"));
         }
         let since = match self.since.as_str() {
             "" => None,
             day => {
-                let end = when::end_of_day(day).ok_or_else(|| PageError::bad_link("the day is none"))?;
+                let end = when::end_of_day(day)
+                    .ok_or_else(|| PageError::bad_link("the day is not a valid date"))?;
                 Some(end - DAY)
             }
         };

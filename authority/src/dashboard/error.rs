@@ -34,14 +34,14 @@ impl PageError {
     /// There is no such thing, or not any more.
     pub(super) fn not_found(what: &str) -> Self {
         let message =
-            format!("There is no such {what}. It may have been removed, or the address is mistyped.");
+            format!("This {what} does not exist. It may have been removed, or the address may be mistyped.");
         Self::new(StatusCode::NOT_FOUND, "Not found", message)
     }
 
     /// The page is there, and does not take this.
     pub(super) fn method_not_allowed() -> Self {
-        let message = "This page cannot be used in that way.";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not possible here", message)
+        let message = "This page does not support that method.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", message)
     }
 
     /// Nobody is signed in. A page leads to the one for signing in and back; a form that was sent is lost, and says so.
@@ -54,49 +54,49 @@ impl PageError {
     pub(super) fn forged() -> Self {
         let message = "The page that you sent is out of date, most likely because you signed in again since it was \
                        loaded. Nothing was changed. Go back, reload the page and send it again.";
-        Self::new(StatusCode::FORBIDDEN, "Please load the page again", message)
+        Self::new(StatusCode::FORBIDDEN, "Please reload the page", message)
     }
 
     /// Another site sent this.
     pub(super) fn foreign() -> Self {
-        let message = "The request came from a page of another site. Nothing was changed.";
+        let message = "The request came from another site’s page. Nothing was changed.";
         Self::new(StatusCode::FORBIDDEN, "Refused", message)
     }
 
     /// The form is larger than any of ours.
     pub(super) fn too_large() -> Self {
-        let message = "What you sent is larger than this page takes. Nothing was changed.";
+        let message = "The form you sent is too large. Nothing was changed.";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", message)
     }
 
     /// The form came too slowly.
     pub(super) fn too_slow() -> Self {
-        let message = "What the browser sent came too slowly. Nothing was changed. Try again.";
+        let message = "The form arrived too slowly. Nothing was changed. Try again.";
         Self::new(StatusCode::REQUEST_TIMEOUT, "Too slow", message)
     }
 
     /// The form or the query cannot be read.
     pub(super) fn unreadable() -> Self {
-        let message = "What the browser sent cannot be read. Nothing was changed.";
-        Self::new(StatusCode::BAD_REQUEST, "Not readable", message)
+        let message = "The form could not be read. Nothing was changed.";
+        Self::new(StatusCode::BAD_REQUEST, "Unreadable request", message)
     }
 
     /// The address has something in it that no page of ours puts there.
     pub(super) fn bad_link(what: &str) -> Self {
-        let message = format!("The address is not right: {what}. Start again from the list.");
-        Self::new(StatusCode::BAD_REQUEST, "Not a good address", message)
+        let message = format!("This address is not valid: {what}. Start again from the list.");
+        Self::new(StatusCode::BAD_REQUEST, "Invalid address", message)
     }
 
     /// Nothing can be done with a revoked key.
     pub(super) fn revoked() -> Self {
-        let message = "The key is revoked, and a revoked key never comes back. Nothing was changed.";
-        Self::new(StatusCode::CONFLICT, "Revoked already", message)
+        let message = "The key is revoked, and a revoked key can never be used again. Nothing was changed.";
+        Self::new(StatusCode::CONFLICT, "Already revoked", message)
     }
 
     /// Nobody shuts themselves out by accident.
     pub(super) fn not_oneself() -> Self {
         let message = "You cannot do this to yourself. Ask another operator, or use the command line.";
-        Self::new(StatusCode::CONFLICT, "Not to yourself", message)
+        Self::new(StatusCode::CONFLICT, "Not on yourself", message)
     }
 
     /// The form was sent before.
@@ -110,8 +110,8 @@ impl PageError {
 
     /// The database does not answer.
     pub(super) fn unavailable() -> Self {
-        let message = "The authority cannot reach its database at the moment. Try again in a moment.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
+        let message = "The authority cannot reach its database. Try again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", message)
     }
 
     /// The page with everything that it needs to know of who asked.

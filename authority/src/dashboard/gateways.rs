@@ -69,7 +69,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
     let (store, now) = (&visitor.app.store, visitor.now);
     let (latest, processes) = (store.latest_change().await?, store.processes(now - GONE_AFTER).await?);
     let rows = store.gateways().await?.into_iter().map(|gateway| Row::new(gateway, &processes, latest, now));
-    let notice = Some("The gateway is shut out.").filter(|_| visitor.query.get("done") == "revoked");
+    let notice = Some("Gateway revoked.").filter(|_| visitor.query.get("done") == "revoked");
     let status = errors.status();
     let page = GatewaysPage {
         shell: Shell::new(visitor, Section::Gateways, "Gateways").with_notice(notice),
@@ -88,8 +88,8 @@ impl Row {
         let own = processes.iter().filter(|process| process.gateway_id == gateway.id);
         let processes: Vec<_> = own.map(|process| ProcessRow::new(process, latest, now)).collect();
         let badge = match (&gateway.revoked_at, processes.first()) {
-            (Some(at), _) => Badge::new("bad", "Shut out", super::parts::when::distance(*at, now)),
-            (None, None) => Badge::new("quiet", "Not heard of", "in the last day".into()),
+            (Some(at), _) => Badge::new("bad", "Revoked", super::parts::when::distance(*at, now)),
+            (None, None) => Badge::new("quiet", "Not seen", "in the last day".into()),
             (None, Some(_)) if processes.iter().all(|process| process.badge.tone == "good") => {
                 Badge::new("good", "Up to date", String::new())
             }
@@ -104,7 +104,7 @@ impl ProcessRow {
     fn new(process: &Process, latest: i64, now: i64) -> Self {
         let behind = latest - process.applied_seq;
         let badge = if now - process.seen_at > SILENT_AFTER {
-            Badge::new("bad", "Silent", "gone, or cut off".into())
+            Badge::new("bad", "Silent", "stopped or cut off".into())
         } else if behind > 0 {
             let text = format!("{} change{}", number(behind), if behind == 1 { "" } else { "s" });
             Badge::new("warn", "Behind", text)
@@ -141,7 +141,7 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
     match making.await? {
         Ok((gateway, token)) => Ok(reveal(&visitor, &gateway, &token)),
         Err(StoreError::Exists(_)) => {
-            errors.add("name", "There is a gateway of this name already.");
+            errors.add("name", "A gateway with this name already exists.");
             show(&visitor, name, errors).await
         }
         Err(error) => Err(error.into()),
@@ -149,8 +149,8 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
 }
 
 fn reveal(visitor: &Visitor, gateway: &Gateway, token: &Secret) -> Response {
-    let lead = "Give it to the Envoy processes of this gateway, in the variable that the filter's token_env names. It \
-                reads the key table and reports use, and nothing else.";
+    let lead = "Set it in the environment of this gateway's Envoy processes, in the variable that token_env names in the filter's \
+                configuration. It can only fetch the key table and report usage.";
     let secret = Reveal::new(token.reveal(), token.hint(), "FLINT_GATEWAY_TOKEN");
     show_secret(visitor, (Section::Gateways, &gateway.name), ("Gateway token", lead), secret, PATH)
 }
@@ -164,16 +164,11 @@ fn rotation(gateway: &Gateway) -> Question<'static> {
     Question {
         section: Section::Gateways,
         title: format!("Rotate the token of {}", gateway.name),
-        text: "You get a new token. The tokens that the gateway has now go on for a while, so that its processes can be \
-               given the new one.",
+        text: "You get a new token. The current tokens stay valid for a while, so that you can give the new one to the \
+               gateway's processes.",
         verb: "Rotate token",
         is_grave: false,
-        overlaps: &[
-            (DAY, "24 hours"),
-            (3_600, "1 hour"),
-            (7 * DAY, "7 days"),
-            (0, "Not at all: they end now"),
-        ],
+        overlaps: &[(DAY, "24 hours"), (3_600, "1 hour"), (7 * DAY, "7 days"), (0, "Expire now")],
         back: PATH,
     }
 }
@@ -195,10 +190,10 @@ async fn rotate(Path(id): Path, mut asked: Asked) -> Result<Response, PageError>
 fn revocation(gateway: &Gateway) -> Question<'static> {
     Question {
         section: Section::Gateways,
-        title: format!("Shut out {}?", gateway.name),
-        text: "Its tokens are good for nothing from now on. Its processes keep the keys that they know until their table \
-               is too old, and hear of no change any more. This cannot be undone.",
-        verb: "Shut out",
+        title: format!("Revoke {}?", gateway.name),
+        text: "Its tokens stop working now. Its processes receive no more changes, and serve the keys they know until their \
+               table is too old. This cannot be undone.",
+        verb: "Revoke",
         is_grave: true,
         overlaps: &[],
         back: PATH,

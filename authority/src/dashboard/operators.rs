@@ -59,8 +59,8 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 
 async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Response, PageError> {
     let notice = match visitor.query.get("done") {
-        "disabled" => Some("The operator is shut out, and signed out everywhere."),
-        "password" => Some("You have a new password. You are signed out everywhere else."),
+        "disabled" => Some("The operator is disabled and signed out everywhere."),
+        "password" => Some("Your password was changed. You are signed out everywhere else."),
         _ => None,
     };
     let own = &visitor.session.operator.id;
@@ -69,8 +69,8 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         created: When::day(operator.created_at),
         by: super::keys::who(&operator.created_by),
         badge: match operator.disabled_at {
-            Some(at) => Badge::new("bad", "Shut out", distance(at, visitor.now)),
-            None => Badge::new("good", "May sign in", String::new()),
+            Some(at) => Badge::new("bad", "Disabled", distance(at, visitor.now)),
+            None => Badge::new("good", "Active", String::new()),
         },
         is_self: operator.id == *own,
         is_out: operator.disabled_at.is_some(),
@@ -101,7 +101,7 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
     });
     match making.await? {
         Ok((operator, password)) => {
-            let lead = "Hand it over in person or through a password manager. The operator can change it after signing in.";
+            let lead = "Pass it on in person or through a password manager. The operator can change it after signing in.";
             let secret = Reveal::new(password.reveal(), DOTS.into(), "");
             Ok(show_secret(&visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
         }
@@ -110,7 +110,7 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
             show(&visitor, name, errors).await
         }
         Err(StoreError::Exists(_)) => {
-            errors.add("name", "There is an operator of this name already.");
+            errors.add("name", "An operator with this name already exists.");
             show(&visitor, name, errors).await
         }
         Err(error) => Err(error.into()),
@@ -122,7 +122,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
     let Posted { mut visitor, fields } = posted;
     let (new, mut errors) = (fields.raw("new").to_owned(), Errors::default());
     if new != fields.raw("again") {
-        errors.add("again", "The two are not the same.");
+        errors.add("again", "The passwords do not match.");
         return show(&visitor, String::new(), errors).await;
     }
     visitor.ask_anew();
@@ -134,7 +134,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
     match visitor.app.store.set_password(&name, Some(new.clone()), visitor.now, &visitor.actor()).await {
         Ok(_) => {}
         Err(StoreError::Invalid(_)) => {
-            errors.add("new", "It must be 12 characters or more, and at most 1024 bytes.");
+            errors.add("new", "Use at least 12 characters and at most 1024 bytes.");
             return show(&visitor, String::new(), errors).await;
         }
         Err(error) => return Err(error.into()),
@@ -159,9 +159,9 @@ async fn find(visitor: &Visitor, id: &str) -> Result<Operator, PageError> {
 fn password_question(operator: &Operator) -> Question<'static> {
     Question {
         section: Section::Operators,
-        title: format!("New password for {}?", operator.name),
-        text: "The operator gets a new password, which is shown to you once, and is signed out everywhere.",
-        verb: "Make a password",
+        title: format!("Reset the password of {}?", operator.name),
+        text: "You will see the new password once. The operator is signed out everywhere.",
+        verb: "Reset password",
         is_grave: false,
         overlaps: &[],
         back: PATH,
@@ -180,7 +180,7 @@ async fn reset_password(Path(id): Path, mut asked: Asked) -> Result<Response, Pa
     });
     let password = making.await??.ok_or_else(PageError::unreadable)?;
     let lead =
-        "Hand it over in person or through a password manager. The operator can change it after signing in.";
+        "Pass it on in person or through a password manager. The operator can change it after signing in.";
     let secret = Reveal::new(password.reveal(), DOTS.into(), "");
     Ok(show_secret(visitor, (Section::Operators, &operator.name), ("Password", lead), secret, PATH))
 }
@@ -188,9 +188,9 @@ async fn reset_password(Path(id): Path, mut asked: Asked) -> Result<Response, Pa
 fn disable_question(operator: &Operator) -> Question<'static> {
     Question {
         section: Section::Operators,
-        title: format!("Shut out {}?", operator.name),
-        text: "The operator is signed out everywhere and cannot sign in any more. What they did stays in the audit log.",
-        verb: "Shut out",
+        title: format!("Disable {}?", operator.name),
+        text: "The operator is signed out everywhere and can no longer sign in. Their entries stay in the audit log.",
+        verb: "Disable",
         is_grave: true,
         overlaps: &[],
         back: PATH,

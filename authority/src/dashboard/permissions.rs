@@ -45,8 +45,8 @@ async fn show(
     errors: Errors,
 ) -> Result<Response, PageError> {
     let notice = match visitor.query.get("done") {
-        "offered" => Some("The catalogue has the permission."),
-        "withdrawn" => Some("The permission is no longer offered. Keys that hold it keep it."),
+        "offered" => Some("Permission added."),
+        "withdrawn" => Some("Permission removed from the catalogue. Keys that hold it keep it."),
         _ => None,
     };
     let status = errors.status();
@@ -79,7 +79,7 @@ fn withdrawal(name: &str) -> Question<'static> {
     Question {
         section: Section::Permissions,
         title: format!("Withdraw {name}?"),
-        text: "The form for keys offers it no longer. Keys that hold it keep it, and gateways go on asking for it.",
+        text: "The key form no longer offers it. Keys that hold it keep it, and routes still require it.",
         verb: "Withdraw",
         is_grave: true,
         overlaps: &[],

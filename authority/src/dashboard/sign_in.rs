@@ -50,7 +50,7 @@ pub(super) async fn page(
     let notice = match (query.get("ended"), query.get("out")) {
         ("", "") => "",
         ("", _) => "You are signed out.",
-        _ => "Your session has ended. What you sent was not done.",
+        _ => "Your session has ended. Nothing was changed.",
     };
     show(&headers, next, String::new(), "", StatusCode::OK, notice)
 }
@@ -92,15 +92,15 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
     let name = fields.get("name").to_owned();
     let again = |status, problem: &str| show(&parts.headers, next.clone(), name.clone(), problem, status, "");
     if token.is_empty() || Digest::of(shown.as_bytes()) != Digest::of(token.as_bytes()) {
-        let problem = "The page was out of date. Please try once more; cookies must be allowed.";
+        let problem = "This page was out of date. Please try again. Cookies must be enabled.";
         return again(StatusCode::FORBIDDEN, problem);
     }
     let (password, from) = (fields.raw("password").to_owned(), address(&parts.extensions));
     if name.is_empty() || password.is_empty() {
-        return again(StatusCode::UNPROCESSABLE_ENTITY, "Give both your name and your password.");
+        return again(StatusCode::UNPROCESSABLE_ENTITY, "Enter your name and your password.");
     }
     match app.store.sign_in(&name, password, from.as_deref(), clock::now()).await? {
-        SignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "The name or the password is wrong."),
+        SignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
         SignIn::Throttled(wait) => {
             let problem = format!("Too many attempts. Try again in {wait} seconds.");
             let mut response = again(StatusCode::TOO_MANY_REQUESTS, &problem)?;

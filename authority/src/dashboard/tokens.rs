@@ -70,7 +70,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 
 async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response, PageError> {
     let tokens = visitor.app.store.api_tokens().await?;
-    let notice = Some("The token is revoked.").filter(|_| visitor.query.get("done") == "revoked");
+    let notice = Some("Token revoked.").filter(|_| visitor.query.get("done") == "revoked");
     let status = errors.status();
     let page = TokensPage {
         shell: Shell::new(visitor, Section::Tokens, "API tokens").with_notice(notice),
@@ -130,7 +130,7 @@ impl Form {
     fn read(&self, errors: &mut Errors) -> NewApiToken {
         let days = DAYS.into_iter().find(|days| days.to_string() == self.days);
         if days.is_none() && self.days != "none" {
-            errors.add("days", "Choose when the token ends.");
+            errors.add("days", "Choose when the token expires.");
         }
         let chosen = self.grants.iter().filter(|grant| grant.1).map(|grant| grant.0.to_owned());
         NewApiToken {
@@ -156,7 +156,7 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
     });
     match making.await? {
         Ok((token, secret)) => {
-            let lead = "Programs show it to the API of this authority as a bearer token.";
+            let lead = "Programs send it to this authority’s API as a bearer token.";
             let secret = Reveal::new(secret.reveal(), secret.hint(), "FLINT_API_TOKEN");
             Ok(show_secret(&visitor, (Section::Tokens, &token.name), ("API token", lead), secret, PATH))
         }
@@ -177,8 +177,8 @@ fn revocation(token: &ApiToken) -> Question<'static> {
     Question {
         section: Section::Tokens,
         title: format!("Revoke {}?", token.name),
-        text: "The API refuses it from now on. A revoked token never comes back.",
-        verb: "Revoke for good",
+        text: "The API refuses it from now on. A revoked token can never be used again.",
+        verb: "Revoke permanently",
         is_grave: true,
         overlaps: &[],
         back: PATH,

@@ -74,11 +74,11 @@ impl Visitor {
             return Ok(Ok(()));
         }
         if password.is_empty() {
-            return Ok(Err("Type your password: this is asked again after ten minutes.".into()));
+            return Ok(Err("Enter your password: it is required again after ten minutes.".into()));
         }
         let (store, name) = (&self.app.store, self.session.operator.name.clone());
         match store.sign_in(&name, password.into(), self.address.as_deref(), self.now).await? {
-            SignIn::Wrong => Ok(Err("This is not your password.".into())),
+            SignIn::Wrong => Ok(Err("That is not your password.".into())),
             SignIn::Throttled(wait) => Ok(Err(format!("Too many attempts. Try again in {wait} seconds."))),
             SignIn::Done(cookie, session) => {
                 store.sign_out(&self.cookie).await?;

@@ -117,7 +117,7 @@ async fn signing_in_begins_a_session_and_signing_out_ends_it() {
     let mut copy = operator.clone();
     operator.fill("/settings/gateways", "/sign-out", &[]).await;
     assert_eq!(operator.cookie("__Host-flint_session"), None);
-    assert_eq!(copy.get("/settings/api-keys").await.status.as_u16(), 303, "the session goes on");
+    assert_eq!(copy.get("/settings/api-keys").await.status.as_u16(), 303, "the session stays valid");
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn signing_in_tells_nothing_and_is_slowed_down() {
     let mut texts = Vec::new();
     for name in [NAME, "nobody"] {
         let answer = visitor.fill("/sign-in", "/sign-in", &[("name", name), ("password", "wrong")]).await;
-        answer.says(422, &["The name or the password is wrong."]);
+        answer.says(422, &["Wrong name or password."]);
         texts.push(answer.text.replace(name, ""));
     }
     assert_eq!(texts[0], texts[1]);
@@ -196,9 +196,9 @@ async fn what_is_grave_wants_the_password_after_a_while() {
     let (mut operator, mut stale) = (dashboard.operator(700).await, dashboard.operator(700).await);
     let live = [("name", "x"), ("environment", "live"), ("preset", "full"), ("expiry", "90")];
     let page = "/settings/api-keys/new";
-    operator.fill(page, page, &live).await.says(422, &["Type your password", "value=\"x\""]);
+    operator.fill(page, page, &live).await.says(422, &["Enter your password", "value=\"x\""]);
     let wrong = [live[0], live[1], live[2], live[3], ("password", "wrong")];
-    operator.fill(page, page, &wrong).await.says(422, &["This is not your password"]);
+    operator.fill(page, page, &wrong).await.says(422, &["That is not your password"]);
     let old = operator.cookie("__Host-flint_session").unwrap().to_owned();
     let right = [live[0], live[1], live[2], live[3], ("password", dashboard.password.as_str())];
     let answer = operator.fill(page, page, &right).await;
@@ -229,7 +229,7 @@ async fn changing_a_live_key_wants_the_password_too() {
         let other = [("name", "y"), same[1], same[2]];
         let answer = operator.fill(&page, &page, &other).await;
         if wants {
-            answer.says(422, &["Type your password", "value=\"y\""]);
+            answer.says(422, &["Enter your password", "value=\"y\""]);
             assert_eq!(dashboard.store.key(&made.key.id).await.unwrap(), made.key);
             let right = [other[0], other[1], other[2], ("password", dashboard.password.as_str())];
             let answer = operator.fill(&page, &page, &right).await;
@@ -256,7 +256,7 @@ async fn a_page_about_a_fault_keeps_whoever_gave_their_password_signed_in() {
         ("expiry", "90"),
         ("password", dashboard.password.as_str()),
     ];
-    operator.post_raw(page, &fields).await.says(403, &["Please load the page again"]);
+    operator.post_raw(page, &fields).await.says(403, &["Please reload the page"]);
     assert_ne!(operator.cookie("__Host-flint_session").unwrap(), old);
     operator.get(page).await.says(200, &["Generate New Key"]);
 }
@@ -267,6 +267,6 @@ async fn the_wrong_method_and_the_unknown_page_are_pages_too() {
     let mut visitor = dashboard.stranger();
     visitor.get("/settings/nothing/here").await.says(404, &["Not found"]);
     visitor.get("/assets/nothing.css").await.says(404, &["Not found"]);
-    visitor.send(Method::PUT, "/settings/api-keys", String::new()).await.says(405, &["Not possible here"]);
+    visitor.send(Method::PUT, "/settings/api-keys", String::new()).await.says(405, &["Method not allowed"]);
     assert_eq!(visitor.get("/").await.location(), "/settings/api-keys");
 }

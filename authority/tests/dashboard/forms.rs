@@ -34,17 +34,17 @@ async fn every_bad_field_of_a_new_key_is_named_and_nothing_is_made() {
         (("name", "a\nb"), "control"),
         (("environment", "prod"), "Choose live or test."),
         (("environment", ""), "Choose live or test."),
-        (("preset", "root"), "Choose what the key may do."),
+        (("preset", "root"), "Choose what the key is allowed to do."),
         (("preset", "chosen"), "Choose at least one permission"),
-        (("expiry", "13"), "Choose when the key ends."),
-        (("expiry", "keep"), "Choose when the key ends."),
-        (("expiry", "date"), "Give the day as year-month-day"),
+        (("expiry", "13"), "Choose when the key expires."),
+        (("expiry", "keep"), "Choose when the key expires."),
+        (("expiry", "date"), "Enter the day as year-month-day"),
         (("owner", "two words"), "printable ASCII characters without spaces"),
         (("owner", "ö"), "printable ASCII characters without spaces"),
         (("cidrs", "10.0.0.1/8"), "Entry 1 must be an address or a block"),
         (("cidrs", "10.0.0.0/8\nnonsense"), "Entry 2 must be an address or a block"),
     ] {
-        with(&mut visitor, field).await.says(422, &[words, "Nothing was done yet"]);
+        with(&mut visitor, field).await.says(422, &[words, "Nothing has been changed yet"]);
     }
     let past = [GOOD[0], GOOD[1], GOOD[2], ("expiry", "date"), ("expires_on", "2020-01-01")];
     visitor.fill(NEW, NEW, &past).await.says(422, &["must be in the future"]);
@@ -90,11 +90,11 @@ async fn oversize_and_unreadable_bodies_are_refused_kindly() {
     let csrf = visitor.get(NEW).await.hidden("csrf").unwrap();
     let huge = format!("csrf={csrf}&name={}", "x".repeat(70_000));
     visitor.send(Method::POST, NEW, huge).await.says(413, &["Too large"]);
-    visitor.send(Method::POST, NEW, format!("csrf={csrf}&name=%00")).await.says(400, &["Not readable"]);
+    visitor.send(Method::POST, NEW, format!("csrf={csrf}&name=%00")).await.says(400, &["Unreadable request"]);
     visitor
         .send(Method::POST, NEW, format!("csrf={csrf}&{}", "a=&".repeat(2_500)))
         .await
-        .says(400, &["Not readable"]);
+        .says(400, &["Unreadable request"]);
     visitor
         .send(
             Method::POST,
@@ -104,9 +104,9 @@ async fn oversize_and_unreadable_bodies_are_refused_kindly() {
         .await
         .says(200, &["Key generated"]);
     visitor.headers = vec![("content-type", "application/json".into())];
-    visitor.send(Method::POST, NEW, "{}".into()).await.says(400, &["Not readable"]);
+    visitor.send(Method::POST, NEW, "{}".into()).await.says(400, &["Unreadable request"]);
     visitor.headers = vec![("content-type", "text/plain".into())];
-    visitor.send(Method::POST, NEW, format!("csrf={csrf}")).await.says(400, &["Not readable"]);
+    visitor.send(Method::POST, NEW, format!("csrf={csrf}")).await.says(400, &["Unreadable request"]);
 }
 
 #[tokio::test]
@@ -138,14 +138,11 @@ async fn a_bad_address_says_so() {
         ("/settings/operators/op_nothing/disable", 404),
         ("/settings/permissions/a:b/withdraw", 404),
     ] {
-        visitor.get(path).await.says(status, &["To the API keys"]);
+        visitor.get(path).await.says(status, &["Back to API keys"]);
     }
-    visitor
-        .get(&format!("/settings/api-keys/{}?range=x", made.key.id))
-        .await
-        .says(400, &["the range is unknown"]);
+    visitor.get(&format!("/settings/api-keys/{}?range=x", made.key.id)).await.says(400, &["unknown range"]);
     let long = format!("/settings/api-keys?q={}", "x".repeat(300));
-    visitor.get(&long).await.says(400, &["longer than anything"]);
+    visitor.get(&long).await.says(400, &["too long"]);
     for odd in ["%25", "yonder_", "%27%20OR%201=1--", "%F0%9F%A6%80", "%FF"] {
         visitor.get(&format!("/settings/api-keys?q={odd}")).await.says(200, &["No keys match"]);
     }
@@ -164,7 +161,7 @@ async fn a_wrong_name_or_reason_revokes_nothing() {
         [("name", "Checkout"), ("reason", "because"), ("note", "")],
         [("name", "Checkout"), ("reason", ""), ("note", &long)],
     ] {
-        visitor.fill(&page, &page, &fields).await.says(422, &["Nothing was done yet"]);
+        visitor.fill(&page, &page, &fields).await.says(422, &["Nothing has been changed yet"]);
     }
     assert_eq!(dashboard.store.key(&made.key.id).await.unwrap(), made.key);
 }
@@ -179,7 +176,7 @@ async fn a_name_is_typed_as_a_page_shows_it() {
     visitor
         .fill(&page, &page, &[("name", "Exportto Oslo"), reason])
         .await
-        .says(422, &["Nothing was done yet"]);
+        .says(422, &["Nothing has been changed yet"]);
     let answer = visitor.fill(&page, &page, &[("name", "Export to Oslo"), reason]).await;
     assert!(answer.location().ends_with("?done=revoked"), "{}", answer.text);
 }
@@ -193,9 +190,9 @@ async fn a_form_whose_work_failed_may_be_sent_again() {
     let page = visitor.get(gateways).await;
     let (csrf, once) = (page.hidden("csrf").unwrap(), page.hidden("once").unwrap());
     let form = |name| [("csrf", csrf.as_str()), ("once", once.as_str()), ("name", name)];
-    visitor.post_raw(gateways, &form("edge")).await.says(422, &["a gateway of this name already"]);
+    visitor.post_raw(gateways, &form("edge")).await.says(422, &["A gateway with this name already exists"]);
     visitor.post_raw(gateways, &form("west")).await.says(200, &["Gateway token"]);
-    visitor.post_raw(gateways, &form("north")).await.says(409, &["This form was sent before"]);
+    visitor.post_raw(gateways, &form("north")).await.says(409, &["This form was already submitted"]);
     assert_eq!(dashboard.store.gateways().await.unwrap().len(), 2);
 }
 
@@ -238,7 +235,7 @@ async fn the_other_forms_name_what_is_wrong_too() {
     visitor
         .fill(gateways, gateways, &[("name", "edge")])
         .await
-        .says(422, &["a gateway of this name already"]);
+        .says(422, &["A gateway with this name already exists"]);
     let tokens = "/settings/api-tokens";
     visitor.fill(tokens, tokens, &[("name", "CI")]).await.says(422, &["must not be empty"]);
     visitor
@@ -259,7 +256,7 @@ async fn the_other_forms_name_what_is_wrong_too() {
     visitor
         .fill(operators, operators, &[("name", "ada")])
         .await
-        .says(422, &["an operator of this name already"]);
+        .says(422, &["An operator with this name already exists"]);
     let password = "/settings/password";
     for (fields, words) in [
         (
@@ -269,7 +266,7 @@ async fn the_other_forms_name_what_is_wrong_too() {
         ([("current", dashboard.password.as_str()), ("new", "short"), ("again", "short")], "12 characters"),
         (
             [("current", dashboard.password.as_str()), ("new", "correct horse battery"), ("again", "else")],
-            "not the same",
+            "do not match",
         ),
     ] {
         visitor.fill(operators, password, &fields).await.says(422, &[words]);

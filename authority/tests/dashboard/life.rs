@@ -17,7 +17,7 @@ async fn make(visitor: &mut Visitor, name: &str) -> (String, String) {
         ("owner", "org_7"),
     ];
     let answer = visitor.fill(NEW, NEW, &fields).await;
-    answer.says(200, &["Key generated", "the only time"]);
+    answer.says(200, &["Key generated", "shown only once"]);
     assert_eq!(answer.header("cache-control"), "no-store");
     let id = answer.between("class=\"button\" href=\"/settings/api-keys/", "\"").unwrap();
     (id, answer.secret().unwrap())
@@ -94,8 +94,8 @@ async fn rotation_shows_the_new_key_and_both_know_of_each_other() {
     visitor
         .get(&format!("/settings/api-keys/{id}"))
         .await
-        .says(200, &["Superseded", &new.id, "Revoke old now", "New key, last used"]);
-    visitor.get(&format!("/settings/api-keys/{}", new.id)).await.says(200, &["Takes over from", &old.id]);
+        .says(200, &["Superseded", &new.id, "Revoke old key now", "New key, last used"]);
+    visitor.get(&format!("/settings/api-keys/{}", new.id)).await.says(200, &["Replaces", &old.id]);
     visitor.get(&page).await.says(409, &["has been rotated already"]);
     let csrf = visitor.get("/settings/gateways").await.hidden("csrf").unwrap();
     let again = [("csrf", csrf.as_str()), ("once", "oooooooooooooooooooooooo"), ("overlap", "0")];
@@ -117,9 +117,9 @@ async fn a_revoked_key_shows_which_gateways_refuse_it() {
     let key = dashboard.store.key(&id).await.unwrap();
     assert_eq!(key.state(clock::now()), State::Revoked);
     assert_eq!(key.revoke_reason.as_deref(), Some("it leaked, or may have: found in a log"));
-    visitor.get(answer.location()).await.says(200, &["The key is revoked", "No gateway has been heard of"]);
+    visitor.get(answer.location()).await.says(200, &["Key revoked", "No gateway has connected"]);
     for path in ["revoke", "edit", "rotate"] {
-        visitor.get(&format!("/settings/api-keys/{id}/{path}")).await.says(409, &["never comes back"]);
+        visitor.get(&format!("/settings/api-keys/{id}/{path}")).await.says(409, &["never be used again"]);
     }
     visitor.get("/settings/api-keys?status=revoked").await.says(200, &["Checkout", "found in a log"]);
     visitor.get("/settings/api-keys?status=active").await.says(200, &["No keys match"]);
@@ -194,7 +194,7 @@ async fn gateways_tokens_operators_and_permissions_live_too() {
         store.operators().await.unwrap().iter().any(|one| one.name == "bob" && one.disabled_at.is_some())
     );
     let own = store.operators().await.unwrap().into_iter().find(|one| one.name == "ada").unwrap();
-    visitor.get(&format!("/settings/operators/{}/disable", own.id)).await.says(409, &["to yourself"]);
+    visitor.get(&format!("/settings/operators/{}/disable", own.id)).await.says(409, &["on yourself"]);
 
     let permissions = "/settings/permissions";
     visitor.fill(permissions, permissions, &[("name", "reports:read"), ("description", "See reports")]).await;

@@ -92,7 +92,7 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
             Ok(show(&visitor, &find(&visitor, &id).await?.key, form, errors, StatusCode::CONFLICT))
         }
         Err(StoreError::Refused(refusal @ Refusal::Superseded(_))) => {
-            errors.add("expires_at", format!("The end may only come nearer: {refusal}."));
+            errors.add("expires_at", format!("The expiry can only be brought forward: {refusal}."));
             Ok(show(&visitor, &key, form, errors, StatusCode::CONFLICT))
         }
         Err(error) => Err(error.into()),

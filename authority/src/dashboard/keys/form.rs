@@ -80,7 +80,7 @@ impl KeyForm {
     pub(super) fn expiries(&self) -> Vec<(String, String, bool)> {
         let mut all = Vec::new();
         if let Some(kept) = self.kept {
-            let label = kept.map_or("never ends".into(), |end| format!("ends on {}", when::day(end)));
+            let label = kept.map_or("never expires".into(), |end| format!("expires on {}", when::day(end)));
             all.push((KEEP.into(), format!("Keep: {label}")));
         }
         all.extend(DAYS.map(|days| {
@@ -165,14 +165,14 @@ impl KeyForm {
             ON_A_DATE => {
                 let end = when::end_of_day(&self.expires_on);
                 if end.is_none() {
-                    errors.add("expires_at", "Give the day as year-month-day, such as 2027-01-31.");
+                    errors.add("expires_at", "Enter the day as year-month-day, such as 2027-01-31.");
                 }
                 end.map(Some)
             }
             word => {
                 let days = DAYS.into_iter().find(|days| days.to_string() == word);
                 if days.is_none() {
-                    errors.add("expires_at", "Choose when the key ends.");
+                    errors.add("expires_at", "Choose when the key expires.");
                 }
                 days.map(|days| Some(self.now + days * DAY))
             }

@@ -80,8 +80,8 @@ const SORTS: [(&str, &str); 7] = [
     ("created", "Oldest first"),
     ("name", "Name, A to Z"),
     ("-name", "Name, Z to A"),
-    ("expires", "Ends soonest"),
-    ("-used", "Last used first"),
+    ("expires", "Expiring soonest"),
+    ("-used", "Most recently used"),
     ("used", "Unused for longest"),
 ];
 
@@ -90,9 +90,7 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let asked = Asked::read(&visitor.query);
     let filter = asked.filter(visitor.now)?;
     let page = visitor.app.store.list_keys(&filter, visitor.now).await.map_err(|error| match error {
-        crate::store::StoreError::Invalid(_) => {
-            PageError::bad_link("the page that it names is of another order")
-        }
+        crate::store::StoreError::Invalid(_) => PageError::bad_link("the page belongs to another sort order"),
         other => other.into(),
     })?;
     let ids: Vec<_> = page.keys.iter().map(|listed| listed.key.id.clone()).collect();
@@ -106,7 +104,7 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
         })
         .collect();
     let environment = Environment::parse(&asked.environment);
-    let deleted = Some("That form was sent before.").filter(|_| visitor.query.get("done") == "sent");
+    let deleted = Some("This form was already submitted.").filter(|_| visitor.query.get("done") == "sent");
     let page = ListPage {
         shell: Shell::new(&visitor, Section::Keys, "API Keys")
             .in_environment(environment)
@@ -187,13 +185,11 @@ impl Asked {
 
     fn filter(&self, now: i64) -> Result<Filter, PageError> {
         if self.q.chars().count() > 200 || self.owner.chars().count() > 200 {
-            return Err(PageError::bad_link("what it searches for is longer than anything to be found"));
+            return Err(PageError::bad_link("a search term is too long"));
         }
         let environment = match self.environment.as_str() {
             "" => None,
-            word => Some(
-                Environment::parse(word).ok_or_else(|| PageError::bad_link("the environment is unknown"))?,
-            ),
+            word => Some(Environment::parse(word).ok_or_else(|| PageError::bad_link("unknown environment"))?),
         };
         let mut filter = Filter {
             search: Some(self.q.clone()).filter(|text| !text.is_empty()),
@@ -208,7 +204,7 @@ impl Asked {
             "due" => filter.due_by = Some(now + SOON),
             "expiring" => filter.expiring_by = Some(now + SOON),
             word => {
-                let state = State::parse(word).ok_or_else(|| PageError::bad_link("the status is unknown"))?;
+                let state = State::parse(word).ok_or_else(|| PageError::bad_link("unknown status"))?;
                 filter.state = Some(state);
             }
         }
@@ -216,7 +212,7 @@ impl Asked {
             "" => (Sort::Created, true),
             word => {
                 let (word, descending) = word.strip_prefix('-').map_or((word, false), |word| (word, true));
-                let sort = Sort::parse(word).ok_or_else(|| PageError::bad_link("the order is unknown"))?;
+                let sort = Sort::parse(word).ok_or_else(|| PageError::bad_link("unknown sort order"))?;
                 (sort, descending)
             }
         };

@@ -20,10 +20,10 @@ const IN_USE: i64 = 900;
 const REASONS: [(&str, &str); 6] = [
     ("it leaked, or may have", "It leaked, or may have"),
     ("it is no longer used", "It is no longer used"),
-    ("another key has taken over", "Another key has taken over"),
+    ("another key replaced it", "Another key replaced it"),
     ("its owner has changed", "Its owner has changed"),
-    ("its owner may no longer have it", "Its owner may no longer have it"),
-    ("", "Another reason, below"),
+    ("its owner lost access", "Its owner lost access"),
+    ("", "Another reason (add a note)"),
 ];
 
 #[derive(Template)]

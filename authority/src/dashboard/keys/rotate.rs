@@ -77,8 +77,10 @@ fn overlaps(own: Option<i64>, now: i64, chosen: i64) -> Vec<(i64, &'static str, 
         let end = now + seconds;
         let about = match own {
             _ if seconds == 0 => "The old key is refused at once. For a key that leaked.".into(),
-            Some(own) if own < end => format!("The old key ends at its own end, {}.", when::exact(own)),
-            _ => format!("The old key ends {}.", when::exact(end)),
+            Some(own) if own < end => {
+                format!("The old key expires when it was going to, {}.", when::exact(own))
+            }
+            _ => format!("The old key expires {}.", when::exact(end)),
         };
         (seconds, label, about, seconds == chosen)
     };
@@ -93,7 +95,7 @@ pub(super) async fn rotate(Path(id): Path, posted: Posted) -> Result<Response, P
     let overlap =
         fields.get("overlap").parse().ok().filter(|one| OVERLAPS.iter().any(|(each, _)| each == one));
     if overlap.is_none() {
-        errors.add("overlap", "Choose how long the old key goes on.");
+        errors.add("overlap", "Choose how long the old key stays valid.");
     }
     if errors.is_empty()
         && let Err(problem) = visitor.confirm(fields.raw("password")).await?
@@ -119,7 +121,7 @@ mod tests {
     fn no_overlap_goes_past_the_keys_own_end() {
         let now = 1_790_000_000;
         let told = overlaps(Some(now + 7_200), now, DEFAULT_OVERLAP);
-        let own: Vec<_> = told.iter().map(|(_, _, about, _)| about.contains("its own end")).collect();
+        let own: Vec<_> = told.iter().map(|(_, _, about, _)| about.contains("its expiry")).collect();
         assert_eq!(own, [false, false, false, true, true]);
         assert_eq!(told.iter().filter(|one| one.3).map(|one| one.1).collect::<Vec<_>>(), ["24 hours"]);
     }

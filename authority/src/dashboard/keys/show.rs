@@ -113,9 +113,9 @@ pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, P
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "revoked" => Some("The key is revoked. Below you see which gateways refuse it already."),
-        "changed" => Some("Saved. Below you see which gateways have applied the change already."),
-        "same" => Some("Nothing was different, so nothing was changed."),
+        "revoked" => Some("Key revoked. Below you see which gateways already refuse it."),
+        "changed" => Some("Saved. Below you see which gateways have already applied the change."),
+        "same" => Some("No changes to save."),
         _ => None,
     }
 }

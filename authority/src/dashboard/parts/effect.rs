@@ -34,7 +34,7 @@ impl Effect {
             badge: match one.standing {
                 Standing::Applied => Badge::new("good", verb, String::new()),
                 Standing::Pending => Badge::new("warn", "Not yet", String::new()),
-                Standing::Silent => Badge::new("bad", "Silent", "not heard of lately".into()),
+                Standing::Silent => Badge::new("bad", "Silent", "not seen lately".into()),
             },
             gateway: one.gateway,
             process: one.process.process_id,

@@ -104,13 +104,13 @@ impl Grid {
                 let read =
                     self.rows.iter().filter(|row| row.read).map(|row| format!("{}:read", row.resource));
                 Some(read.collect()).filter(|grants: &Vec<_>| !grants.is_empty()).ok_or(
-                    "The catalogue offers nothing to read yet. Choose permissions, or add some to the catalogue.",
+                    "The catalogue has no read permissions yet. Choose permissions, or add some to the catalogue.",
                 )
             }
             CHOSEN => Some(self.chosen())
                 .filter(|grants| !grants.is_empty())
-                .ok_or("Choose at least one permission, or say that the key has none."),
-            _ => Err("Choose what the key may do."),
+                .ok_or("Choose at least one permission, or choose “No permissions”."),
+            _ => Err("Choose what the key is allowed to do."),
         }
     }
 
