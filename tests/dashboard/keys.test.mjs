@@ -223,7 +223,7 @@ test("somebody else's change is told, and nothing typed is lost", async () => {
     await who.getByRole("button", { name: "Save" }).click();
   }
   await other.getByText("Saved.").waitFor();
-  await page.getByRole("alert").getByText("Somebody else changed this key").waitFor();
+  await page.getByRole("alert").getByText("Someone else changed this key").waitFor();
   assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Mine");
   assert.deepEqual(await violations(page), []);
   await page.getByRole("button", { name: "Save" }).click();

@@ -99,11 +99,11 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "Not on yourself", message)
     }
 
-    /// The form was sent before.
+    /// The form was already submitted.
     pub(super) fn sent_before(what: &str) -> Self {
         let message = format!(
-            "This form was sent before: {what} is not made twice. Its secret was shown once and cannot be shown again. If \
-             you did not keep it, rotate or revoke, and make a new one."
+            "This form was already submitted: {what} is not created twice. Its secret was shown once and cannot be shown \
+             again. If you did not save it, rotate or revoke it, and create a new one."
         );
         Self::new(StatusCode::CONFLICT, "Already done", message)
     }

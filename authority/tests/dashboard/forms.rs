@@ -216,7 +216,7 @@ async fn somebody_elses_change_is_not_overwritten_unseen() {
         ("expiry", "keep"),
     ];
     let answer = one.post_raw(&page, &mine).await;
-    answer.says(409, &["Somebody else changed this key", "value=\"Mine\""]);
+    answer.says(409, &["Someone else changed this key", "value=\"Mine\""]);
     assert_eq!(dashboard.store.key(&made.key.id).await.unwrap().name, "Theirs");
     // Whoever sends it again has seen that.
     let newer = answer.hidden("version").unwrap();

@@ -60,7 +60,7 @@ async fn a_form_that_is_sent_again_makes_nothing() {
     ];
     visitor.post_raw(NEW, &fields).await.says(200, &["Key generated"]);
     let again = visitor.post_raw(NEW, &fields).await;
-    again.says(409, &["Already done", "not made twice"]);
+    again.says(409, &["Already done", "not created twice"]);
     assert_eq!(again.secret(), None);
     // Two at once: one of them.
     let once = visitor.get(NEW).await.hidden("once").unwrap();

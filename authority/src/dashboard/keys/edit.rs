@@ -86,8 +86,8 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
         Err(StoreError::Refused(Refusal::Stale(_))) => {
             errors.add(
                 "version",
-                "Somebody else changed this key since you loaded the page. What you typed is below, and nothing of it \
-                 is saved. Compare it with the key's page; saving again keeps what stands here.",
+                "Someone else changed this key after you loaded the page. Your changes are below and have not been saved. \
+                 Compare them with the key's page; saving again overwrites the other changes.",
             );
             Ok(show(&visitor, &find(&visitor, &id).await?.key, form, errors, StatusCode::CONFLICT))
         }
