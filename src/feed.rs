@@ -2,5 +2,6 @@
 
 pub mod page;
 pub mod poller;
+mod holder;
 pub mod lease;
 pub mod abandoned;

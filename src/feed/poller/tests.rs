@@ -2,11 +2,12 @@ use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::feed::holder::LEAST_GAP;
 use crate::feed::lease::TERM;
-use crate::table::View;
 use crate::table::shard::Shard;
 use crate::table::store::If;
 use crate::table::tests::{Memory, namespace};
+use crate::table::{Meta, View};
 
 /// One VM, its clock and the shared data.
 struct Vm<'s> {
