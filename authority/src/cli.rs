@@ -44,21 +44,21 @@ struct Cli {
 
 #[derive(Args)]
 struct Global {
-    /// Where the keys are: sqlite:<path> or postgres://<user>@<host>/<database>
+    /// The database: sqlite:<path> or postgres://<user>@<host>/<database>
     ///
-    /// Give an address with a password in the environment, not as an argument.
+    /// If the URL has a password, set it in the environment, not as an argument.
     #[arg(long, global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
     database: Database,
-    /// Where revocations are written down besides, to outlive a restored backup
+    /// A second record of revocations, which survives restoring a backup
     ///
-    /// Where nothing is said, <database>.revocations beside a SQLite file, and flint-revocations.journal in the working
-    /// directory with PostgreSQL.
+    /// By default <database>.revocations next to a SQLite file, or flint-revocations.journal in the working directory
+    /// with PostgreSQL.
     #[arg(long, global = true, env = "FLINT_JOURNAL", value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
-    /// When there is colour; auto is on a terminal, unless NO_COLOR is set
+    /// When to use colour; auto means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
     color: ColorChoice,
 }
@@ -67,31 +67,31 @@ struct Global {
 enum Command {
     /// Serve the API and feed the gateways
     Serve(serve::Serve),
-    /// Make, list, show, rotate and revoke API keys
+    /// Create, list, show, rotate and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// Register gateways and see what they have applied
+    /// Register gateways and see what each has applied
     #[command(subcommand)]
     Gateways(gateways::Gateways),
-    /// Make and revoke the tokens that automation uses
+    /// Create and revoke API tokens for automation
     #[command(subcommand)]
     Tokens(tokens::Tokens),
-    /// Add and shut out the people who sign in to the dashboard
+    /// Add and disable people who sign in to the dashboard
     #[command(subcommand)]
     Operators(operators::Operators),
-    /// Try the webhook that is told of keys that end
+    /// Test the webhook that receives expiry notices
     #[command(subcommand)]
     Notices(notices::Notices),
-    /// Choose the permissions that the dashboard offers
+    /// Edit the catalogue of permissions that the dashboard offers
     #[command(subcommand)]
     Permissions(permissions::Permissions),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Backup(backup::Backup),
     Restore(backup::Restore),
-    /// Print the description of the HTTP API (OpenAPI 3.1)
+    /// Print the OpenAPI 3.1 document of the HTTP API
     Openapi,
-    /// Print a script that completes this command line in a shell
+    /// Print a shell completion script
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -192,7 +192,7 @@ impl Global {
     async fn open_existing(&self) -> anyhow::Result<Store> {
         if self.database.path().is_some_and(|path| !path.exists()) {
             let message = format!(
-                "there is no database {}; flint serve makes one, and --database or FLINT_DATABASE names another",
+                "there is no database {}; flint serve creates one, and --database or FLINT_DATABASE selects another",
                 self.database
             );
             return Err(Exit { code: 3, message }.into());

@@ -44,7 +44,7 @@ pub struct Key {
     pub hint: Option<String>,
     /// Grants.
     pub permissions: Vec<String>,
-    /// Who it belongs to.
+    /// The owner, such as a customer.
     pub owner: Option<String>,
     /// Where it may be used from; `None` is everywhere, an empty list nowhere.
     pub allowed_cidrs: Option<Vec<String>>,

@@ -4,16 +4,16 @@ use super::{Global, output};
 use crate::clock;
 use crate::store::audit::{AuditFilter, AuditLine, to_csv};
 
-/// Read the audit log: who did what to which thing, when and from where
+/// Read the audit log: who changed what, when and from where
 #[derive(clap::Args)]
 pub(super) struct Audit {
-    /// Only what happened to this id
+    /// Only entries about this id
     #[arg(long)]
     subject: Option<String>,
-    /// Only actions that begin like this, such as key.
+    /// Only actions with this prefix, such as key.
     #[arg(long)]
     action: Option<String>,
-    /// How many lines at most, the youngest first
+    /// How many entries at most, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
     /// Print comma-separated values

@@ -11,14 +11,14 @@ use crate::store::recovery::{Recovered, restore};
 /// Copy the database to a file while it is in use
 #[derive(clap::Args)]
 pub(super) struct Backup {
-    /// The file to make
+    /// The file to create
     file: PathBuf,
 }
 
-/// Put a backup in the place of the database; keys that were revoked since stay revoked
+/// Replace the database with a backup; keys that were revoked since stay revoked
 #[derive(clap::Args)]
 pub(super) struct Restore {
-    /// The backup; leave it out where the database itself has been restored by other means
+    /// The backup; omit it if the database has already been restored by other means
     file: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ impl Backup {
         if global.json {
             return output::json(&json!({ "file": self.file }));
         }
-        output::print(&format!("The database is copied to {}\n", self.file.display()))
+        output::print(&format!("Copied the database to {}\n", self.file.display()))
     }
 }
 
@@ -43,7 +43,7 @@ impl Restore {
         if journal.is_none() {
             let warning = colour::warning();
             anstream::eprintln!(
-                "{warning} there was no journal: keys that were revoked since the backup pass again"
+                "{warning} there was no journal: keys that were revoked after the backup was made are valid again"
             );
         }
         if global.json {
@@ -53,20 +53,19 @@ impl Restore {
         }
         output::print(&describe(&recovered, journal.as_deref()))?;
         output::print(
-            "Tokens and operators are as the backup has them: shut out again whom you shut out since.\n",
+            "Tokens and operators are as they were in the backup: revoke or disable again those that you did since.\n",
         )?;
         if let Some(kept) = kept {
-            output::print(&format!("The database that was there is kept as {}\n", kept.display()))?;
+            output::print(&format!("Kept the previous database as {}\n", kept.display()))?;
         }
         Ok(())
     }
 }
 
 fn describe(recovered: &Recovered, journal: Option<&str>) -> String {
-    let mut text =
-        String::from("Restored. Every gateway takes the whole key table anew with its next call.\n");
+    let mut text = String::from("Restored. Each gateway fetches the whole key table with its next call.\n");
     if let Some(journal) = journal.filter(|_| recovered.replayed.is_empty() && recovered.ended.is_empty()) {
-        text.push_str(&format!("The journal {journal} had nothing that the backup lacked.\n"));
+        text.push_str(&format!("The journal {journal} has nothing that the backup lacks.\n"));
     }
     for entry in &recovered.replayed {
         text.push_str(&format!(

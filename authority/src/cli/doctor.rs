@@ -8,10 +8,10 @@ use crate::clock;
 use crate::probe::probe;
 use crate::store::examination::{Finding, Grade};
 
-/// Check the database, the clocks, the gateways and the keys, and say what to do
+/// Check the database, clocks, gateways and keys, and say what to do
 #[derive(clap::Args)]
 pub(super) struct Doctor {
-    /// Also look at the authority from outside, at the address that the gateways have
+    /// Also check the authority from outside, at the address that the gateways use
     #[arg(long)]
     url: Option<String>,
 }

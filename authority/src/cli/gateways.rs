@@ -9,13 +9,13 @@ use super::Global;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Gateways {
-    /// Register a gateway; its token is printed once, to standard output
+    /// Register a gateway and print its token once, to standard output
     Create(create::Create),
-    /// Make another token for a gateway; its old ones go on for a while
+    /// Issue a new token for a gateway; the current ones stay valid for the overlap
     RotateToken(rotate_token::RotateToken),
-    /// Shut a gateway out
+    /// Revoke a gateway and all its tokens
     Revoke(revoke::Revoke),
-    /// List gateways and what their processes have applied
+    /// List gateways and what each process has applied
     List(list::List),
 }
 

@@ -17,7 +17,7 @@ use super::Global;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Keys {
-    /// Make a key; its secret is printed once, to standard output
+    /// Create a key and print its secret once, to standard output
     Create(create::Create),
     /// List keys
     List(list::List),
@@ -25,21 +25,21 @@ pub(super) enum Keys {
     Show(show::Show),
     /// Change a key
     Update(update::Update),
-    /// Make a key that takes over from another, which goes on for a while
+    /// Replace a key with a new one; the old key stays valid for the overlap
     Rotate(rotate::Rotate),
-    /// End a key for good
+    /// Revoke a key permanently
     Revoke(revoke::Revoke),
-    /// End a key for good by its secret, read from standard input
+    /// Revoke a leaked key by its secret, read from standard input
     RevokeLeaked(revoke_leaked::RevokeLeaked),
-    /// Remove a key that is over; gateways forget it
+    /// Remove an expired or revoked key; gateways forget it
     Remove(remove::Remove),
-    /// Bring in keys of elsewhere by their digests
+    /// Import existing keys by their digests
     Import(import::Import),
-    /// Show what keys were used for
+    /// Show how often keys were used, by outcome
     Activity(activity::Activity),
-    /// List keys that are due for rotation; ends with 10 where there are some
+    /// List keys that are due for rotation; exits with 10 if there are any
     Due(due::Due),
-    /// Check a key's letters offline; the key is read from standard input
+    /// Check a key's format and checksum offline; the key is read from standard input
     Check(check::Check),
 }
 

@@ -12,24 +12,24 @@ use crate::notices::webhook::Webhook;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Notices {
-    /// Send an event that is only a test to the webhook
+    /// Send a test event to the webhook
     Test(test::Test),
 }
 
 // Where notices go. A doc comment here would take the place of the verb's own.
 #[derive(clap::Args)]
 pub(super) struct To {
-    /// Where to send notices of keys that end within 30, 14, 7 and 1 days: an http or https URL
+    /// Where to send notices 30, 14, 7 and 1 days before keys expire: an http or https URL
     ///
-    /// If the URL is a secret, give it in the environment or in a file: arguments are seen by everyone on the machine.
+    /// If the URL is secret, set it in the environment or in a file: everyone on the machine can see arguments.
     #[arg(long, value_name = "URL", env = "FLINT_NOTIFY_WEBHOOK", hide_env_values = true)]
     notify_webhook: Option<String>,
-    /// A file with that URL
+    /// A file that contains the URL
     #[arg(long, value_name = "FILE", env = "FLINT_NOTIFY_WEBHOOK_FILE", conflicts_with = "notify_webhook")]
     notify_webhook_file: Option<PathBuf>,
-    /// A file with the secret that notices are signed with; FLINT_NOTIFY_WEBHOOK_SECRET may hold it instead
+    /// A file that contains the signing secret; or set FLINT_NOTIFY_WEBHOOK_SECRET
     ///
-    /// It is whsec_ and base64 of 24 to 64 random bytes.
+    /// The secret is whsec_ followed by the base64 of 24 to 64 random bytes.
     #[arg(long, value_name = "FILE", env = "FLINT_NOTIFY_WEBHOOK_SECRET_FILE")]
     notify_webhook_secret_file: Option<PathBuf>,
 }
@@ -62,7 +62,7 @@ impl To {
             (Err(VarError::NotPresent), None) => Ok(None),
             (Err(VarError::NotPresent), Some(file)) => read(file).map(Some),
             (Ok(_), Some(_)) => {
-                anyhow::bail!("{SECRET} is set, and a file is named too: leave one of them out")
+                anyhow::bail!("both {SECRET} and a file are set: use one of them")
             }
             (Ok(secret), None) => Ok(Some(secret)),
             (Err(VarError::NotUnicode(_)), _) => anyhow::bail!("{SECRET} is not text"),

@@ -8,24 +8,24 @@ use crate::store::Actor;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Operators {
-    /// Add an operator; their password is printed once, to standard output
+    /// Add an operator and print the password once, to standard output
     Create {
-        /// What they sign in with
+        /// The name to sign in with
         name: String,
     },
     /// List operators
     List,
-    /// Give an operator another password and end their sessions
+    /// Set an operator's password and end their sessions
     SetPassword {
-        /// What they sign in with
+        /// The name to sign in with
         name: String,
-        /// Read the password from standard input instead of making one
+        /// Read the password from standard input instead of generating one
         #[arg(long)]
         stdin: bool,
     },
-    /// Shut an operator out and end their sessions
+    /// Disable an operator and end their sessions
     Disable {
-        /// What they sign in with
+        /// The name to sign in with
         name: String,
     },
 }
@@ -41,7 +41,10 @@ impl Operators {
                         json!({ "id": operator.id, "name": operator.name, "password": password.reveal() });
                     return output::json(&value);
                 }
-                eprintln!("{} may sign in with this password. It is not shown again.", operator.name);
+                eprintln!(
+                    "{} can sign in with this password. Save it now: it is not shown again.",
+                    operator.name
+                );
                 output::print(&format!("{}\n", password.reveal()))
             }
             Self::List => {
@@ -59,11 +62,7 @@ impl Operators {
                 let rows: Vec<_> = operators
                     .into_iter()
                     .map(|one| {
-                        [
-                            one.name,
-                            clock::to_text(one.created_at),
-                            output::time(one.disabled_at, "may sign in"),
-                        ]
+                        [one.name, clock::to_text(one.created_at), output::time(one.disabled_at, "active")]
                     })
                     .collect();
                 output::print(&output::table(["name", "created", "disabled"], &rows))
@@ -75,7 +74,7 @@ impl Operators {
                 if global.json {
                     return output::json(&json!({ "name": name, "password": shown }));
                 }
-                eprintln!("{name} has another password, and all sessions have ended.");
+                eprintln!("Changed the password of {name} and ended all sessions.");
                 shown.map_or(Ok(()), |password| output::print(&format!("{password}\n")))
             }
             Self::Disable { name } => {
@@ -85,7 +84,7 @@ impl Operators {
                         &json!({ "name": operator.name, "disabled_at": operator.disabled_at }),
                     );
                 }
-                output::print(&format!("{} is shut out\n", operator.name))
+                output::print(&format!("{} is disabled\n", operator.name))
             }
         }
     }

@@ -47,13 +47,13 @@ pub(super) fn propagation(told: &Propagation) -> String {
     let mut text = fact("gateways", &format!("{count} act on the latest change"));
     for one in told.followers.iter().filter(|one| one.standing != Standing::Applied) {
         let standing = if one.standing == Standing::Silent {
-            paint(BAD, "is silent")
+            paint(BAD, "is not seen lately")
         } else {
-            paint(WARN, "has not said so yet")
+            paint(WARN, "has not applied it yet")
         };
         let seen = clock::to_text(one.process.seen_at);
         text.push_str(&format!(
-            "{:<13} {}/{} {standing}, last heard of {seen}\n",
+            "{:<13} {}/{} {standing}, last seen {seen}\n",
             "", one.gateway, one.process.process_id
         ));
     }
@@ -87,12 +87,12 @@ pub(super) fn key(key: &KeyView) -> String {
         ("status", status(key)),
         ("permissions", list(&key.permissions)),
         ("owner", key.owner.clone().unwrap_or_else(|| "-".into())),
-        ("allowed from", key.allowed_cidrs.as_deref().map_or_else(|| "everywhere".into(), list)),
+        ("allowed from", key.allowed_cidrs.as_deref().map_or_else(|| "any address".into(), list)),
         ("key", key.hint.clone().unwrap_or_else(|| "imported".into())),
         ("created", format!("{} by {}", clock::to_text(key.created_at), key.created_by)),
         ("expires", time(key.expires_at, "never")),
         ("rotate by", time(key.rotate_by, "-")),
-        ("last used", time(key.last_used_at, "never, as far as is known")),
+        ("last used", time(key.last_used_at, "no use reported")),
     ];
     let optional = [
         ("not before", key.not_before.map(clock::to_text)),

@@ -11,7 +11,7 @@ use crate::store::catalogue::Offered;
 pub(super) enum Permissions {
     /// List the permissions that the dashboard offers
     List,
-    /// Offer a permission, or describe it anew
+    /// Add a permission, or change its description
     Offer {
         /// The permission, such as documents:read
         name: String,
@@ -19,7 +19,7 @@ pub(super) enum Permissions {
         #[arg(long)]
         description: String,
     },
-    /// Withdraw a permission; keys that hold it keep it
+    /// Remove a permission from the catalogue; keys that hold it keep it
     Withdraw {
         /// The permission
         name: String,
@@ -43,14 +43,14 @@ impl Permissions {
                 if global.json {
                     return output::json(&offered);
                 }
-                output::print(&format!("{} is offered\n", offered.name))
+                output::print(&format!("Added {}\n", offered.name))
             }
             Self::Withdraw { name } => {
                 store.withdraw_permission(&name, now, &actor).await?;
                 if global.json {
                     return output::json(&json!({ "name": name }));
                 }
-                output::print(&format!("{name} is offered no more\n"))
+                output::print(&format!("Removed {name}\n"))
             }
         }
     }

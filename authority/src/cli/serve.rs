@@ -28,28 +28,28 @@ const FIRST_PERMISSIONS: [(&str, &str); 2] =
 /// Serve until SIGTERM or SIGINT.
 #[derive(clap::Args)]
 pub(super) struct Serve {
-    /// Where to listen; port 0 takes any free one
+    /// The address to listen on; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:8080", env = "FLINT_LISTEN")]
     listen: SocketAddr,
-    /// The certificate to serve TLS with, and those that lead to its root, as a PEM file
+    /// The TLS certificate chain, as a PEM file
     #[arg(long, value_name = "FILE", env = "FLINT_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The certificate's private key, as a PEM file
+    /// The TLS private key, as a PEM file
     #[arg(long, value_name = "FILE", env = "FLINT_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto count: an address or a block; may be repeated
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block; repeatable
     #[arg(long, value_name = "CIDR", env = "FLINT_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<Proxy>,
-    /// How many connections there are at once; more wait until one ends
+    /// How many connections to accept at once
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections, value_parser = at_least_one)]
     max_connections: usize,
-    /// How long activity by minute is kept
+    /// How long to keep activity by minute
     #[arg(long, default_value = "2d", value_parser = parse_span)]
     keep_minutes: i64,
-    /// How long activity by hour is kept
+    /// How long to keep activity by hour
     #[arg(long, default_value = "35d", value_parser = parse_span)]
     keep_hours: i64,
-    /// How long activity by day is kept
+    /// How long to keep activity by day
     #[arg(long, default_value = "400d", value_parser = parse_span)]
     keep_days: i64,
     #[command(flatten)]
@@ -71,18 +71,18 @@ impl Serve {
         let journal = global.journal();
         journal
             .prepare()
-            .context("cannot write the journal of revocations; --journal says where it shall be")?;
+            .context("cannot write the journal of revocations; set another place with --journal")?;
         #[cfg(unix)]
         open_files::provide(self.max_connections);
         let store = global.open().await?;
         let recovered = store.recover(false, clock::now()).await?;
         for entry in &recovered.replayed {
-            tracing::warn!(key = entry.id, "revoked again: the journal knows of it and the database did not");
+            tracing::warn!(key = entry.id, "revoked again: it is in the journal and was not in the database");
         }
         for end in &recovered.ended {
             tracing::warn!(
                 key = end.id,
-                "ends earlier again: the journal knows of it and the database did not"
+                "expires earlier again: it is in the journal and was not in the database"
             );
         }
         let store = Arc::new(store);
@@ -118,7 +118,7 @@ impl Serve {
         };
         let webhook = self.notify.webhook()?;
         if let Some(webhook) = &webhook {
-            tracing::info!(%webhook, signed = webhook.signs(), "notices of keys that end are sent");
+            tracing::info!(%webhook, signed = webhook.signs(), "sending notices of keys that expire");
         }
         let limits = Limits { connections: self.max_connections, ..Limits::default() };
         Ok(Settings {

@@ -10,23 +10,23 @@ use crate::store::api_tokens::{ApiToken, NewApiToken};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Tokens {
-    /// Make an API token; its secret is printed once, to standard output
+    /// Create an API token and print it once, to standard output
     Create {
-        /// What people will call it
+        /// A descriptive name
         #[arg(long)]
         name: String,
-        /// What it may do, such as keys:read or keys:*; repeat for more
+        /// A permission, such as keys:read or keys:*; repeat for more
         #[arg(long = "permission", value_name = "RESOURCE:ACTION", required = true)]
         permissions: Vec<String>,
-        /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+        /// When it expires: 90d, never or 2027-01-15T08:00:00Z
         #[arg(long, default_value = "90d", value_parser = End::parse)]
         expires: End,
     },
     /// List API tokens
     List,
-    /// End an API token for good
+    /// Revoke an API token permanently
     Revoke {
-        /// Its public id
+        /// The token's id
         id: String,
     },
 }
@@ -43,7 +43,11 @@ impl Tokens {
                     value["token"] = json!(secret.reveal());
                     return output::json(&value);
                 }
-                eprintln!("{} may {}. It is not shown again.", token.id, token.permissions.join(" "));
+                eprintln!(
+                    "{} has the permissions {}. Save the token now: it is not shown again.",
+                    token.id,
+                    token.permissions.join(" ")
+                );
                 output::print(&format!("{}\n", secret.reveal()))
             }
             Self::List => {

@@ -16,7 +16,7 @@ use crate::store::audit::{AuditFilter, AuditLine, to_csv};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
-    /// Only what happened to this id.
+    /// Only entries about this id.
     subject: Option<String>,
     /// Only what was done by this actor.
     actor: Option<String>,

@@ -62,7 +62,7 @@ pub(super) struct GatewayList {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateGateway {
-    /// What people will call it; unique.
+    /// A unique name.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
@@ -139,7 +139,7 @@ pub(super) async fn create(
     Ok(with_token(gateway, token.reveal()))
 }
 
-/// Make another token for a gateway; its old ones go on for a while.
+/// Issue a new token for a gateway; the current ones stay valid for the overlap.
 #[utoipa::path(post, path = "/v1/gateways/{id}/rotate-token",
     params(("id" = String, Path, description = "The gateway's id or name")), request_body = Option<RotateToken>,
     responses((status = 201, description = "The gateway, with its new token", body = GatewayWithToken)))]
@@ -154,7 +154,7 @@ pub(super) async fn rotate_token(
     Ok(with_token(gateway, token.reveal()))
 }
 
-/// Shut a gateway out.
+/// Revoke a gateway and all its tokens.
 #[utoipa::path(post, path = "/v1/gateways/{id}/revoke",
     params(("id" = String, Path, description = "The gateway's id or name")),
     responses((status = 200, description = "The gateway as it is now", body = GatewayView)))]

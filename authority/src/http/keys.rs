@@ -38,7 +38,7 @@ pub(super) struct CreateKey {
     /// Grants such as `documents:read`; left out, the key has full access, which is written `*`.
     #[serde(default)]
     permissions: Option<Vec<String>>,
-    /// Who it belongs to: 1 to 128 printable ASCII characters without spaces.
+    /// The owner, such as a customer: 1 to 128 printable ASCII characters without spaces.
     #[serde(default)]
     owner: Option<String>,
     /// Where it may be used from: addresses or blocks; left out or `null` is everywhere, an empty list nowhere.
@@ -69,7 +69,7 @@ pub(super) struct AmendKey {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Vec<String>, required = false)]
     permissions: Option<Vec<String>>,
-    /// Who it belongs to; `null` is nobody.
+    /// The owner, such as a customer; `null` is nobody.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     owner: Option<Option<String>>,
@@ -95,7 +95,7 @@ pub(super) struct AmendKey {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListKeys {
-    /// Beginnings of words of the name, the owner, the id or the visible ends of the key; a key must have all of them.
+    /// Word prefixes of the name, owner, id or the visible parts of the key; a key must have all of them.
     #[param(max_length = 200)]
     search: Option<String>,
     /// `live` or `test`.

@@ -36,7 +36,7 @@ pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Json<Catal
     Ok(Json(Catalogue { permissions: app.store.permissions().await? }))
 }
 
-/// Offer a permission, or describe it anew.
+/// Add a permission, or change its description.
 #[utoipa::path(put, path = "/v1/permissions/{name}",
     params(("name" = String, Path, description = "The permission, such as documents:read")),
     request_body = Describe, responses((status = 200, description = "The permission", body = Offered)))]

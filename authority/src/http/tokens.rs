@@ -74,7 +74,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// End an API token for good.
+/// Revoke an API token permanently.
 #[utoipa::path(post, path = "/v1/api-tokens/{id}/revoke",
     params(("id" = String, Path, description = "The token's id")),
     responses((status = 200, description = "The token as it is now", body = ApiToken)))]

@@ -36,7 +36,7 @@ pub struct NewKey {
     pub environment: String,
     /// Grants; `None` is full access.
     pub permissions: Option<Vec<String>>,
-    /// Who it belongs to.
+    /// The owner, such as a customer.
     pub owner: Option<String>,
     /// Where it may be used from.
     pub allowed_cidrs: Option<Vec<String>>,
@@ -57,7 +57,7 @@ pub struct Draft {
     pub environment: Environment,
     /// Grants, sorted, each once.
     pub permissions: Vec<String>,
-    /// Who it belongs to.
+    /// The owner, such as a customer.
     pub owner: Option<String>,
     /// Where it may be used from.
     pub allowed_cidrs: Option<Vec<String>>,

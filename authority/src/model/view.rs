@@ -21,7 +21,7 @@ pub struct KeyView {
     pub hint: Option<String>,
     /// Grants.
     pub permissions: Vec<String>,
-    /// Who it belongs to.
+    /// The owner, such as a customer.
     pub owner: Option<String>,
     /// Where it may be used from; `null` is everywhere.
     pub allowed_cidrs: Option<Vec<String>>,

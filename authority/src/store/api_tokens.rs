@@ -14,7 +14,7 @@ use crate::secret::{self, API_TOKEN_PREFIX, Secret};
 /// A token, without its secret.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct ApiToken {
-    /// Its public id.
+    /// The token's id.
     pub id: String,
     /// What people call it.
     pub name: String,

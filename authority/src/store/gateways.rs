@@ -14,7 +14,7 @@ use crate::secret::{self, GATEWAY_PREFIX, Secret};
 /// A gateway that may read the table and report use: one registration, any number of Envoy processes.
 #[derive(Clone, Debug, Eq, FromRow, PartialEq)]
 pub struct Gateway {
-    /// Its public id.
+    /// The token's id.
     pub id: String,
     /// What people call it; unique.
     pub name: String,

@@ -45,7 +45,7 @@ pub struct Filter {
     pub expiring_by: Option<i64>,
     /// The order.
     pub sort: Sort,
-    /// Turn the order round.
+    /// Reverse the order.
     pub descending: bool,
     /// How many keys, 1 to [`MAX_PAGE`].
     pub limit: u32,

@@ -15,7 +15,7 @@ use crate::secret::{self, Secret};
 pub struct Operator {
     /// The public id.
     pub id: String,
-    /// What they sign in with; unique.
+    /// The name to sign in with; unique.
     pub name: String,
     /// When they were added.
     pub created_at: i64,

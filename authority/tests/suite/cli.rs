@@ -242,9 +242,9 @@ async fn an_import_names_every_bad_line() {
     }
     assert!(import(&good, &["--dry-run"]).await.status.success());
     assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
-    assert_eq!(stdout(&import(&good, &[]).await), "1200 keys imported, 0 were here already\n");
+    assert_eq!(stdout(&import(&good, &[]).await), "1200 keys imported, 0 were already here\n");
     // The same file may come again; a key that is here and is another may not.
-    assert_eq!(stdout(&import(&good, &[]).await), "0 keys imported, 1200 were here already\n");
+    assert_eq!(stdout(&import(&good, &[]).await), "0 keys imported, 1200 were already here\n");
     let other = good.replace("key 7,", "another,");
     let refused = import(&other, &[]).await;
     assert_eq!(refused.status.code(), Some(2));
@@ -252,7 +252,7 @@ async fn an_import_names_every_bad_line() {
     assert!(stderr(&refused).contains("is not as this line says\n1 line cannot be used"));
     assert_eq!(
         stdout(&import(&other, &["--skip-existing"]).await),
-        "0 keys imported, 1200 were here already\n"
+        "0 keys imported, 1200 were already here\n"
     );
 }
 
@@ -273,7 +273,7 @@ async fn an_import_that_was_stopped_on_its_way_is_completed_by_the_same_command(
     let arguments = ["keys", "import", "-", "--format", "csv"];
     let failed = flint_with_input(&test.database, &arguments, &lines).await;
     assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
-    let told = "2000 of 2200 keys are imported; run the same command again for the rest: ";
+    let told = "imported 2000 of 2200 keys; run the same command again for the rest: ";
     assert!(
         stderr(&failed).contains(told) && stderr(&failed).contains("the disk is full"),
         "{}",
@@ -285,7 +285,7 @@ async fn an_import_that_was_stopped_on_its_way_is_completed_by_the_same_command(
     assert_eq!(count(&mut connection).await, 2_000, "a step is all or nothing");
     sqlx::query("DROP TRIGGER stop").execute(&mut connection).await.unwrap();
     let done = flint_with_input(&test.database, &arguments, &lines).await;
-    assert_eq!(stdout(&done), "200 keys imported, 2000 were here already\n");
+    assert_eq!(stdout(&done), "200 keys imported, 2000 were already here\n");
     assert_eq!(count(&mut connection).await, 2_200);
 }
 

@@ -302,12 +302,12 @@ on_both! {
         Store::open(&test.database).await.unwrap().close().await;
         let restore = async || flint(&test.database, &["restore", "--journal", &journal]).await;
         let none = restore().await;
-        assert!(none.status.success() && stderr(&none).contains("keys that were revoked since the backup pass"));
+        assert!(none.status.success() && stderr(&none).contains("keys that were revoked after the backup was made"));
         let id = create(&test.database, "CI").await;
         flint_json(&test.database, &["keys", "revoke", &id, "--journal", &journal]).await;
         let one = restore().await;
         assert!(one.status.success() && stderr(&one).is_empty(), "{}", stderr(&one));
-        assert!(stdout(&one).contains(&format!("The journal {journal} had nothing that the backup lacked")));
+        assert!(stdout(&one).contains(&format!("The journal {journal} has nothing that the backup lacks")));
     }
 
     async fn the_doctor_compares_journal_and_database(backend) {

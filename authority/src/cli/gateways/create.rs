@@ -8,7 +8,7 @@ use crate::store::Actor;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
-    /// What people will call it; unique
+    /// A unique name
     name: String,
 }
 
@@ -25,8 +25,8 @@ impl Create {
             });
             return output::json(&value);
         }
-        eprintln!("Gateway {} ({}) is registered.", gateway.id, gateway.name);
-        eprintln!("This is its token, for FLINT_GATEWAY_TOKEN. Keep it now: it is not shown again.");
+        eprintln!("Registered gateway {} ({}).", gateway.id, gateway.name);
+        eprintln!("This is its token, for FLINT_GATEWAY_TOKEN. Save it now: it is not shown again.");
         output::print(&format!("{}\n", token.reveal()))
     }
 }

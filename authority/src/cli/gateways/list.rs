@@ -59,6 +59,6 @@ impl List {
                 rows.push([id, name, process.process_id.clone(), behind, clock::to_text(process.seen_at)]);
             }
         }
-        output::print(&output::table(["id", "name", "process", "changes behind", "heard of"], &rows))
+        output::print(&output::table(["id", "name", "process", "changes behind", "last seen"], &rows))
     }
 }

@@ -20,6 +20,6 @@ impl Revoke {
             let value = json!({ "id": gateway.id, "name": gateway.name, "revoked_at": gateway.revoked_at });
             return output::json(&value);
         }
-        output::print(&format!("{} ({}) is shut out\n", gateway.id, gateway.name))
+        output::print(&format!("{} ({}) is revoked\n", gateway.id, gateway.name))
     }
 }

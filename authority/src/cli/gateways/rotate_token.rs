@@ -11,7 +11,7 @@ use crate::store::Actor;
 pub(in crate::cli) struct RotateToken {
     /// The gateway's id or name
     gateway: String,
-    /// How long its old tokens go on: now, 15m, 1h, 24h, 7d
+    /// How long the current tokens stay valid: now, 15m, 1h, 24h, 7d
     #[arg(long, default_value = "24h", value_parser = parse_span)]
     overlap: i64,
 }
@@ -24,8 +24,12 @@ impl RotateToken {
         if global.json {
             return output::json(&json!({ "id": gateway.id, "name": gateway.name, "token": token.reveal() }));
         }
-        eprintln!("The old tokens of {} end at {}.", gateway.name, clock::to_text(now + self.overlap));
-        eprintln!("This is its new one. Keep it now: it is not shown again.");
+        eprintln!(
+            "The previous tokens of {} expire at {}.",
+            gateway.name,
+            clock::to_text(now + self.overlap)
+        );
+        eprintln!("This is the new token. Save it now: it is not shown again.");
         output::print(&format!("{}\n", token.reveal()))
     }
 }

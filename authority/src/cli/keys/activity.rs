@@ -8,7 +8,7 @@ use crate::store::activity::{Range, Whose};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Activity {
-    /// The key's public name; left out, all keys together
+    /// The key's id; omit it for all keys together
     id: Option<String>,
     /// All keys of this owner together
     #[arg(long, conflicts_with = "id")]

@@ -18,11 +18,9 @@ impl Check {
             Checked::NotOurs => ("not_ours", 2),
         };
         let message = match word {
-            "good" => "The checksum is right: this is a key that flint made, or was made to look like one",
-            "wrong_checksum" => {
-                "It begins like a key of flint and its checksum is wrong: a typing error, or imported"
-            }
-            _ => "It does not begin like a key of flint",
+            "good" => "The checksum is right: flint made this key, or someone made it look so",
+            "wrong_checksum" => "It looks like a flint key but its checksum is wrong: mistyped, or imported",
+            _ => "It does not look like a flint key",
         };
         if global.json {
             output::json(&json!({ "result": word }))?;

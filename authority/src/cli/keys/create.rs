@@ -12,28 +12,28 @@ use crate::store::keys::Made;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
-    /// What people will call it
+    /// A descriptive name
     #[arg(long)]
     name: String,
-    /// Production or the sandbox: live or test
+    /// live (production) or test (sandbox)
     #[arg(long)]
     environment: String,
-    /// What it may do, such as documents:read; repeat for more, leave out for full access
+    /// A permission, such as documents:read; repeat for more, omit for full access
     #[arg(long = "permission", value_name = "RESOURCE:ACTION")]
     permissions: Vec<String>,
-    /// Who it belongs to
+    /// The owner, such as a customer
     #[arg(long)]
     owner: Option<String>,
-    /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+    /// When it expires: 90d, never or 2027-01-15T08:00:00Z
     #[arg(long, default_value = "90d", value_parser = End::parse)]
     expires: End,
-    /// From when it is good, if not from now
+    /// When it becomes valid, if not now
     #[arg(long, value_parser = End::parse)]
     not_before: Option<End>,
-    /// When it is due for rotation: like 90d or never
+    /// When it is due for rotation: 90d or never
     #[arg(long, default_value = "90d", value_parser = End::parse)]
     rotate: End,
-    /// Where it may be used from: an address or a block; repeat for more, leave out for everywhere
+    /// An allowed client address or block; repeat for more, omit for any
     #[arg(long = "cidr", value_name = "BLOCK")]
     cidrs: Vec<String>,
 }
@@ -66,6 +66,6 @@ pub(super) fn print(global: &Global, made: Made, now: i64) -> anyhow::Result<()>
         return output::json(&value);
     }
     anstream::eprint!("{}", output::key(&view));
-    eprintln!("\nThis is the key. Keep it now: it is not shown again.");
+    eprintln!("\nThis is the key. Save it now: it is not shown again.");
     output::print(&format!("{}\n", made.secret.reveal()))
 }

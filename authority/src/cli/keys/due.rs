@@ -8,12 +8,12 @@ use crate::clock;
 use crate::model::view::KeyView;
 use crate::store::listing::{Filter, MAX_PAGE};
 
-/// What `flint keys due` ends with where there are some.
+/// The exit code of `flint keys due` if there are any.
 const SOME_ARE_DUE: u8 = 10;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Due {
-    /// Also those that will be due within this time, such as 14d
+    /// Also keys that will be due within this time, such as 14d
     #[arg(long, default_value = "0", value_parser = parse_span)]
     within: i64,
 }

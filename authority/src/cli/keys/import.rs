@@ -12,21 +12,21 @@ use crate::model::import::{BadLine, Format};
 use crate::store::importing::STEP;
 use crate::store::{Actor, examination};
 
-/// Bring in keys of elsewhere by their digests
+/// Import existing keys by their digests
 ///
-/// The whole file is looked through first; if any line is bad, nothing is imported. If the import is stopped on its way,
-/// run the same command again: what is in already is left out.
+/// The whole file is checked first; if any line is bad, nothing is imported. If the import is interrupted, run the same
+/// command again: keys that are already imported are skipped.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Import {
-    /// A file with a line per key: CSV or JSON lines; - is standard input
+    /// A file with one key per line, CSV or JSON lines; - for standard input
     file: PathBuf,
-    /// How the file is written, if its name does not end in .csv, .jsonl or .ndjson
+    /// The file's format, if its name does not end in .csv, .jsonl or .ndjson
     #[arg(long, value_parser = format)]
     format: Option<Format>,
-    /// Only say what would happen
+    /// Only show what would happen
     #[arg(long)]
     dry_run: bool,
-    /// Leave out lines whose digest is that of another key, instead of refusing the file
+    /// Skip lines whose digest belongs to another key, instead of refusing the file
     #[arg(long)]
     skip_existing: bool,
 }
@@ -50,7 +50,7 @@ impl Import {
             };
             let written = store.import_in_steps(&plan.good, &actor, heard).await;
             written.with_context(|| {
-                format!("{done} of {count} keys are imported; run the same command again for the rest")
+                format!("imported {done} of {count} keys; run the same command again for the rest")
             })?
         };
         if global.json {
@@ -60,7 +60,7 @@ impl Import {
         let done = if self.dry_run { "would be imported" } else { "imported" };
         let were = if skipped == 1 { "was" } else { "were" };
         output::print(&format!(
-            "{} {done}, {skipped} {were} here already\n",
+            "{} {done}, {skipped} {were} already here\n",
             examination::count(count, "key")
         ))
     }
@@ -68,7 +68,7 @@ impl Import {
     fn format(&self) -> anyhow::Result<Format> {
         let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let known = self.format.or_else(|| format(ending).ok());
-        let message = "cannot tell from its name how the file is written; say --format csv or --format jsonl";
+        let message = "cannot tell the format from the file's name; add --format csv or --format jsonl";
         known.ok_or_else(|| Exit { code: 2, message: message.into() }.into())
     }
 

@@ -11,7 +11,7 @@ use crate::store::listing::{Filter, Sort};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {
-    /// Beginnings of words of the name, the owner, the id or the visible ends of the key
+    /// Word prefixes of the name, owner, id or the visible parts of the key
     #[arg(long)]
     search: Option<String>,
     /// live or test
@@ -20,19 +20,19 @@ pub(in crate::cli) struct List {
     /// pending, active, expired or revoked
     #[arg(long, value_parser = state)]
     status: Option<State>,
-    /// Keys of this owner
+    /// Only keys of this owner
     #[arg(long)]
     owner: Option<String>,
     /// created, name, expires or used
     #[arg(long, default_value = "created", value_parser = sort)]
     sort: Sort,
-    /// Turn the order round
+    /// Reverse the order
     #[arg(long)]
     descending: bool,
     /// How many keys at most
     #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
-    /// Where to begin: the next_cursor or the previous_cursor of another page
+    /// Where to start: the next_cursor or previous_cursor of another page
     #[arg(long)]
     cursor: Option<String>,
 }
@@ -61,7 +61,7 @@ impl List {
         }
         output::print(&table(&keys))?;
         if let Some(next) = page.next {
-            eprintln!("There are more: --cursor {next}");
+            eprintln!("More: --cursor {next}");
         }
         Ok(())
     }

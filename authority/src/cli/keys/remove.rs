@@ -8,7 +8,7 @@ use crate::store::Actor;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Remove {
-    /// The public name of a key that is revoked or expired
+    /// The id of a key that is revoked or expired
     id: String,
 }
 

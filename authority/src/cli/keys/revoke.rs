@@ -14,12 +14,12 @@ use crate::store::{Actor, Store};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Revoke {
-    /// The key's public name, such as key_01JF8Z…
+    /// The key's id, such as key_01JF8Z…
     id: String,
-    /// Why, for whoever reads the audit log
+    /// The reason, for the audit log
     #[arg(long)]
     reason: Option<String>,
-    /// Wait at most this long until every gateway refuses the key, and say which ones do
+    /// Wait up to this long until every gateway refuses the key, and show which do
     #[arg(long, value_parser = parse_span)]
     wait: Option<i64>,
 }

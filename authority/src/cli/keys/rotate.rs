@@ -10,9 +10,9 @@ use crate::store::Actor;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Rotate {
-    /// The key's public name, such as key_01JF8Z…
+    /// The key's id, such as key_01JF8Z…
     id: String,
-    /// How long the old key goes on: now, 15m, 1h, 24h, 7d; never longer than its own end
+    /// How long the old key stays valid: now, 15m, 1h, 24h, 7d; never beyond its own expiry
     #[arg(long, default_value = "24h", value_parser = parse_span)]
     overlap: i64,
 }
@@ -33,7 +33,7 @@ impl Rotate {
         }
         let fate = match (old.revoked_at, old.expires_at) {
             (Some(_), _) => "is revoked".into(),
-            (None, end) => format!("goes on until {}", output::time(end, "-")),
+            (None, end) => format!("stays valid until {}", output::time(end, "-")),
         };
         eprintln!("{} {fate}. It is replaced by:\n", old.id);
         super::create::print(global, rotated.new, now)

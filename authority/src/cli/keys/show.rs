@@ -6,7 +6,7 @@ use crate::model::view::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Show {
-    /// The key's public name, such as key_01JF8Z…
+    /// The key's id, such as key_01JF8Z…
     id: String,
 }
 

@@ -9,30 +9,30 @@ use crate::store::Actor;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Update {
-    /// The key's public name, such as key_01JF8Z…
+    /// The key's id, such as key_01JF8Z…
     id: String,
-    /// What people will call it
+    /// A descriptive name
     #[arg(long)]
     name: Option<String>,
-    /// What it may do from now on, in place of what it might; repeat for more
+    /// A permission; replaces all that the key has; repeat for more
     #[arg(long = "permission", value_name = "RESOURCE:ACTION", conflicts_with = "no_permissions")]
     permissions: Vec<String>,
-    /// Take every permission away
+    /// Remove every permission
     #[arg(long)]
     no_permissions: bool,
-    /// Who it belongs to; an empty text is nobody
+    /// The owner; an empty text removes it
     #[arg(long)]
     owner: Option<String>,
-    /// Where it may be used from, in place of where it might; repeat for more
+    /// An allowed address or block; replaces all that the key has; repeat for more
     #[arg(long = "cidr", value_name = "BLOCK", conflicts_with = "everywhere")]
     cidrs: Vec<String>,
-    /// Let it be used from everywhere
+    /// Allow any address
     #[arg(long)]
     everywhere: bool,
-    /// When it ends: like 90d, never or 2027-01-15T08:00:00Z
+    /// When it expires: 90d, never or 2027-01-15T08:00:00Z
     #[arg(long, value_parser = End::parse)]
     expires: Option<End>,
-    /// When it is due for rotation: like 90d or never
+    /// When it is due for rotation: 90d or never
     #[arg(long, value_parser = End::parse)]
     rotate: Option<End>,
 }

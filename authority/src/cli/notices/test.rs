@@ -15,7 +15,7 @@ pub(in crate::cli) struct Test {
 impl Test {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let Some(webhook) = self.to.webhook()? else {
-            let message = "no webhook is named: --notify-webhook, or FLINT_NOTIFY_WEBHOOK in the environment";
+            let message = "no webhook: use --notify-webhook, or set FLINT_NOTIFY_WEBHOOK";
             return Err(Exit { code: 2, message: message.into() }.into());
         };
         let (place, is_signed) = (webhook.to_string(), webhook.signs());
@@ -24,6 +24,6 @@ impl Test {
             return output::json(&json!({ "webhook": place, "status": status, "signed": is_signed }));
         }
         let signed = if is_signed { "signed" } else { "without a signature" };
-        output::print(&format!("{place} took the test, {signed}, and answered {status}\n"))
+        output::print(&format!("{place} answered {status} to the test event, which was sent {signed}\n"))
     }
 }

@@ -24,10 +24,10 @@ const MAX_LINES: usize = 10_000;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ImportQuery {
-    /// Only say what would happen.
+    /// Only show what would happen.
     #[serde(default)]
     dry_run: bool,
-    /// Leave out lines whose digest is that of another key, instead of refusing the file.
+    /// Skip lines whose digest belongs to another key, instead of refusing the file.
     #[serde(default)]
     skip_existing: bool,
 }

@@ -93,7 +93,7 @@ pub(in crate::http) async fn rotate(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// End a key for good.
+/// Revoke a key permanently.
 #[utoipa::path(post, path = "/v1/keys/{id}/revoke", params(("id" = String, Path, description = "The key's id")),
     request_body = Option<RevokeKey>, responses((status = 200, description = "The key as it is now", body = KeyView)))]
 pub(in crate::http) async fn revoke(
