@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 
 use flint_contract::entry::{Cidr, is_id, is_owner};
-use flint_auth::feed::page::{MAX_CURSOR, Page};
+use flint_auth::feed::page::{MAX_CURSOR, MAX_ENTRIES, Page};
 use flint_contract::permission::is_grant;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(page) = Page::parse(bytes) else { return };
-    assert!(page.cursor.len() <= MAX_CURSOR);
+    assert!(page.cursor.len() <= MAX_CURSOR && page.changes.len() <= MAX_ENTRIES);
     let mut seen = HashSet::new();
     for (digest, entry) in &page.changes {
         assert!(seen.insert(*digest), "a digest changes once in a page");

@@ -5,18 +5,30 @@
 //! 2. An entry that is bad is dropped and counted. If its digest can be read, what is held under it is dropped too.
 //! 3. Entries count in order: the last of a digest wins. A digest that is also in `removed` is removed.
 //! 4. Unknown fields are ignored, in the page and in its entries.
+//! 5. What a page may cost is bounded: [`MAX_PAGE`], [`MAX_ENTRIES`], [`MAX_ENTRY`]. Nothing is reserved for a number
+//!    that only the page itself tells.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 use flint_contract::entry::{Cidr, Entry, is_id, is_owner};
 use flint_contract::key::{Digest, Environment};
 use flint_contract::permission::is_grant;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The longest cursor that is kept, in bytes.
 pub const MAX_CURSOR: usize = 4096;
+/// How many bytes a page may have. The longest one of 500 entries that the authority `flint` can send has 7 MiB.
+pub const MAX_PAGE: usize = 16 << 20;
+/// How many entries a page may have, all its lists taken together: ten times as many as are asked for. So many keep the
+/// thread that polls for some 0.2 s; the lease lasts for 2.
+pub const MAX_ENTRIES: usize = 5_000;
+/// How many bytes of JSON an entry of a key may have; a longer one is a bad entry. Every request for a key copies what
+/// stands in the same shard.
+pub const MAX_ENTRY: usize = 256 << 10;
 
 /// A good page.
 #[derive(Debug, Default, PartialEq)]
@@ -40,6 +52,8 @@ pub enum BadPage {
     Json,
     /// It is JSON of another shape.
     Shape,
+    /// It is larger than a page may be.
+    Excess,
 }
 
 #[derive(Deserialize)]
@@ -49,11 +63,18 @@ struct RawPage<'a> {
     #[serde(default)]
     reset: bool,
     #[serde(borrow, default)]
-    keys: Vec<&'a RawValue>,
+    keys: List<'a>,
     #[serde(borrow, default)]
-    removed: Vec<&'a RawValue>,
-    #[serde(borrow, default, rename = "revoked_tokens")]
-    _revoked_tokens: Vec<&'a RawValue>,
+    removed: List<'a>,
+    #[serde(borrow, default)]
+    revoked_tokens: List<'a>,
+}
+
+/// The items of a list, not looked into yet: none of them if there are more than [`MAX_ENTRIES`].
+#[derive(Default)]
+struct List<'a> {
+    items: Vec<&'a RawValue>,
+    count: usize,
 }
 
 /// Texts are borrowed where they have no escapes: a page has thousands of them.
@@ -94,16 +115,22 @@ impl Page {
     /// Reads a page.
     ///
     /// # Errors
-    /// [`BadPage`] where rule 1 is broken.
+    /// [`BadPage`] if rule 1 is broken or the page is too large.
     pub fn parse(body: &[u8]) -> Result<Self, BadPage> {
+        if body.len() > MAX_PAGE {
+            return Err(BadPage::Excess);
+        }
         let raw: RawPage<'_> = serde_json::from_slice(body)
             .map_err(|error| if error.is_data() { BadPage::Shape } else { BadPage::Json })?;
         if raw.cursor.len() > MAX_CURSOR {
             return Err(BadPage::Shape);
         }
-        let mut changes = Vec::with_capacity(raw.keys.len() + raw.removed.len());
+        if raw.keys.count + raw.removed.count + raw.revoked_tokens.count > MAX_ENTRIES {
+            return Err(BadPage::Excess);
+        }
+        let mut changes = Vec::new();
         let mut dropped = 0;
-        for key in raw.keys {
+        for key in raw.keys.items {
             match entry(key) {
                 Ok(entry) => changes.push((entry.digest, Some(entry))),
                 Err(digest) => {
@@ -112,7 +139,7 @@ impl Page {
                 }
             }
         }
-        for removed in raw.removed {
+        for removed in raw.removed.items {
             match serde_json::from_str::<Cow<'_, str>>(removed.get())
                 .ok()
                 .and_then(|text| Digest::parse_hex(&text))
@@ -139,7 +166,8 @@ fn last_of_each(mut changes: Vec<(Digest, Option<Entry>)>) -> Vec<(Digest, Optio
 
 /// Reads an entry; a bad one answers with its digest, if that can be read.
 fn entry(raw: &RawValue) -> Result<Entry, Option<Digest>> {
-    let Ok(fields) = serde_json::from_str::<RawEntry<'_>>(raw.get()) else {
+    let fits = raw.get().len() <= MAX_ENTRY;
+    let Some(fields) = fits.then(|| serde_json::from_str::<RawEntry<'_>>(raw.get()).ok()).flatten() else {
         let only = serde_json::from_str::<OnlyDigest<'_>>(raw.get());
         return Err(only.ok().and_then(|only| Digest::parse_hex(&only.sha256)));
     };
@@ -162,6 +190,38 @@ fn check(fields: &RawEntry<'_>, digest: Digest) -> Option<Entry> {
         revoked_at: fields.revoked_at,
         allowed_cidrs: cidrs.map_or(Some(None), |cidrs| cidrs.collect::<Option<_>>().map(Some))?,
     })
+}
+
+// === impl List ===
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = List<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<List<'de>, A::Error> {
+        let mut list = List::default();
+        while list.count <= MAX_ENTRIES {
+            let Some(item) = access.next_element()? else { return Ok(list) };
+            list.items.push(item);
+            list.count += 1;
+        }
+        // The rest is only read to its end: whether the page is JSON is told before whether it is too large.
+        while access.next_element::<IgnoredAny>()?.is_some() {
+            list.count += 1;
+        }
+        Ok(List { items: Vec::new(), ..list })
+    }
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub enum Failure {
     Json,
     /// The answer is JSON of another shape.
     Shape,
+    /// The answer is larger than a page may be.
+    Excess,
     /// The answer promises more and stays where it is.
     NoProgress,
     /// Shared data could not be read or written.
@@ -259,6 +261,7 @@ fn read(answer: Answer<'_>) -> Result<Page, Failure> {
         Some(200) => Page::parse(answer.body).map_err(|bad| match bad {
             BadPage::Json => Failure::Json,
             BadPage::Shape => Failure::Shape,
+            BadPage::Excess => Failure::Excess,
         }),
         Some(status) => Err(Failure::Status(status)),
     }

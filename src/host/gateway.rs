@@ -12,6 +12,7 @@ use super::vm::Vm;
 use crate::config::{Authority, Token};
 use crate::decide::request::{Headers, serialise};
 use crate::feed::abandoned;
+use crate::feed::page::MAX_PAGE;
 use crate::feed::poller::{self, Answer, Event, Failure, Poller, Settings};
 use crate::report::telemetry::{self, Counter};
 use crate::report::usage::{self, Usage};
@@ -135,6 +136,11 @@ impl Gateway {
 
     fn take_page(&mut self, vm: &Vm, headers: usize, body: usize) {
         let (status, encoded) = head(headers);
+        if body > MAX_PAGE {
+            // It is not even copied.
+            self.poller.handle_failure(Failure::Excess, self.now(vm));
+            return;
+        }
         let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
         let now = self.now(vm);
         match body {

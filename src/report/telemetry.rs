@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use flint_contract::outcome::Outcome;
 
+use crate::feed::page::{MAX_ENTRIES, MAX_PAGE};
 use crate::feed::poller::{Event, Failure};
 use crate::report::usage::Delivery;
 use crate::table::Fault;
@@ -147,7 +148,7 @@ pub const fn kind(failure: Failure) -> usize {
         Failure::Status(_) => 4,
         Failure::Encoding => 5,
         Failure::Json => 6,
-        Failure::Shape => 7,
+        Failure::Shape | Failure::Excess => 7,
         Failure::NoProgress => 8,
         Failure::Store(_) => 9,
     }
@@ -258,6 +259,12 @@ fn why(failure: Failure, token_env: &str) -> String {
         Failure::Encoding => "the answer has a content-encoding".to_owned(),
         Failure::Json => "the answer is not JSON, or was cut short".to_owned(),
         Failure::Shape => "the answer is not a page of a key table".to_owned(),
+        Failure::Excess => {
+            format!(
+                "the answer has more than {MAX_ENTRIES} entries or {} MiB; does it heed the limit?",
+                MAX_PAGE >> 20
+            )
+        }
         Failure::NoProgress => "the answer promises more and brings nothing".to_owned(),
         Failure::Store(Fault::Skewed) => {
             "too many keys are in one place of the table; it is fetched again and spread in another way"

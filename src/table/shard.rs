@@ -1,8 +1,8 @@
 //! A shard: the records of the keys that are placed together, of one run or of two.
 //!
 //! Form: fence (4 bytes), then a *part* for each run: its length from here (4), run (8), depth (1), number of keys
-//! (4), their digests in ascending order (32 each), the ends of their records (4 each, counted from the first
-//! record), the records.
+//! (4), their digests (32 each), the ends of their records (4 each, counted from the first record), the records.
+//! Digests stand together so that the search for one runs over few cache lines.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub struct Part<'a> {
     start: usize,
 }
 
-/// A part in the making: keys and their records, in the order of their digests.
+/// A part in the making: keys and their records.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'a> {
     keys: Vec<(Digest, &'a [u8])>,
@@ -113,7 +113,7 @@ impl<'a> Part<'a> {
     /// Where in the value the record of a key is.
     #[must_use]
     pub fn find(&self, digest: &Digest) -> Option<Range<usize>> {
-        let place = self.digests.binary_search(digest.as_bytes()).ok()?;
+        let place = self.digests.iter().position(|held| held == digest.as_bytes())?;
         let Range { start, end } = self.range(place)?;
         Some(self.start + start..self.start + end)
     }
@@ -148,21 +148,15 @@ impl<'a> Draft<'a> {
         Self { keys: part.iter().collect() }
     }
 
-    /// The keys of a part after changes, which come in the order of their digests, each digest once: a record is put
-    /// in, `None` is taken out. Both are gone through once, so that even a large page on a large shard is quickly done.
+    /// The keys of a part but for those of which this is true.
     #[must_use]
-    pub fn changed(part: &Part<'a>, changes: impl Iterator<Item = (Digest, Option<&'a [u8]>)>) -> Self {
-        let mut held = part.iter().peekable();
-        let mut keys = Vec::with_capacity(part.keys());
-        for (digest, record) in changes {
-            while let Some(before) = held.next_if(|(held, _)| *held < digest) {
-                keys.push(before);
-            }
-            held.next_if(|(held, _)| *held == digest);
-            keys.extend(record.map(|record| (digest, record)));
-        }
-        keys.extend(held);
-        Self { keys }
+    pub fn without(part: &Part<'a>, goes: impl Fn(&Digest) -> bool) -> Self {
+        Self { keys: part.iter().filter(|(digest, _)| !goes(digest)).collect() }
+    }
+
+    /// Adds a key that it does not have.
+    pub fn add(&mut self, digest: Digest, record: &'a [u8]) {
+        self.keys.push((digest, record));
     }
 
     /// How many keys it has.

@@ -119,7 +119,7 @@ impl Writer {
     pub fn apply<S: Store>(&mut self, store: &S, changes: &[Change]) -> Result<(), Fault> {
         let mut records = Vec::new();
         let mut placed: Vec<Placed> = changes.iter().map(|change| self.place(change, &mut records)).collect();
-        placed.sort_unstable_by_key(|change| (change.index, change.digest));
+        placed.sort_unstable_by_key(|change| change.index);
         for group in placed.chunk_by(|a, b| a.index == b.index) {
             let difference = self.edit(store, group, &records)?;
             self.keys = self.keys.saturating_add_signed(difference);
@@ -178,8 +178,13 @@ impl Writer {
         if part.keys() > MOST_KEYS {
             return Err(Fault::Skewed);
         }
-        let record = |change: &Placed| change.record.clone().and_then(|range| records.get(range));
-        let draft = Draft::changed(&part, group.iter().map(|change| (change.digest, record(change))));
+        // Each digest is in a page once, so what is added need only be looked for among what was there.
+        let mut draft = Draft::without(&part, |held| group.iter().any(|change| change.digest == *held));
+        for change in group {
+            if let Some(record) = change.record.clone().and_then(|range| records.get(range)) {
+                draft.add(change.digest, record);
+            }
+        }
         self.put(store, &claim, &draft, part.depth)?;
         Ok(draft.keys() as i64 - part.keys() as i64)
     }

@@ -83,6 +83,49 @@ fn failures(scene: &Scene) -> u64 {
     scene.gateway.statistics().holding("flint_poll_failures_").map(|(_, value)| value).sum()
 }
 
+/// Pages that are JSON and of the right shape, and cost as much as a page can.
+fn hostile_pages() -> Vec<(&'static str, String)> {
+    let page = |fields: String| format!(r#"{{"cursor": "hostile", "more": false, {fields}}}"#);
+    let list = |field: &str, bytes: usize| page(format!(r#""{field}": [{}1]"#, "1,".repeat(bytes / 2)));
+    let entry = r#"{"sha256": "ID", "id": "k", "environment": "live", "permissions": ["a:b"]}"#;
+    let entries = |bytes: usize| {
+        let numbers = 0..bytes / (entry.len() + 63);
+        let all: Vec<String> = numbers.map(|number| entry.replace("ID", &format!("{number:064x}"))).collect();
+        page(format!(r#""keys": [{}]"#, all.join(",")))
+    };
+    let permissions =
+        entry.replace("ID", &"0".repeat(64)).replace("\"a:b\"", &vec!["\"a:b\""; 2_000_000].join(","));
+    vec![
+        ("as many entries as Envoy lets through", list("keys", 30 << 20)),
+        ("as many entries as are read", list("keys", 15 << 20)),
+        ("as many removals as are read", list("removed", 15 << 20)),
+        ("as many revoked tokens as are read", list("revoked_tokens", 15 << 20)),
+        ("good entries, as many as Envoy lets through", entries(31 << 20)),
+        ("good entries, as many as are read", entries(15 << 20)),
+        ("a key of two million permissions", page(format!(r#""keys": [{permissions}]"#))),
+        ("an unknown list", list("unknown", 15 << 20)),
+    ]
+}
+
+/// No failure policy is set: a VM that dies stays dead, and its worker refuses everything.
+#[test]
+fn no_page_costs_a_vm_or_the_table() {
+    let scene = Scene::start(2, configuration(json!({})));
+    let held = Key::live("held").may(&["*"]);
+    scene.authority.publish([&held]);
+    for (name, page) in hostile_pages() {
+        scene.authority.next_polls([body(page)]);
+        scene.authority.polled_again(2);
+        assert_eq!(status(&scene, &held), 200, "after {name}");
+        scene.gateway.is_unharmed();
+    }
+    let refused = scene.gateway.statistics().flint("poll_failures_shape");
+    assert!(refused >= 6, "{refused} were refused whole");
+    assert!(scene.connections("main").iter_mut().all(|connection| {
+        connection.send(&Request::get("/documents").bearer(&held.secret)).status == 200
+    }));
+}
+
 #[test]
 fn a_call_is_given_up_in_time() {
     let scene = Scene::start(1, with_authority(json!({"wait_seconds": 1, "timeout_seconds": 1})));

@@ -73,6 +73,39 @@ fn a_field_of_a_wrong_type_makes_the_page_bad() {
     assert_eq!(parse(&json!([])), Err(BadPage::Shape));
 }
 
+/// In 32 bits, room for fifteen million entries is more than there is: to reserve it is to die.
+#[test]
+fn a_page_of_many_more_entries_than_were_asked_for_is_refused_whole() {
+    let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    let page = |field: &str, list: &str| {
+        Page::parse(format!("{{\"cursor\":\"c\",\"more\":false,\"{field}\":{list}}}").as_bytes())
+    };
+    let most = list(MAX_ENTRIES);
+    assert_eq!(page("keys", &most).unwrap().dropped, MAX_ENTRIES as u64);
+    for count in [MAX_ENTRIES + 1, MAX_ENTRIES + 2, 200_000] {
+        let list = list(count);
+        for field in ["keys", "removed", "revoked_tokens"] {
+            assert_eq!(page(field, &list), Err(BadPage::Excess), "{count} {field}");
+        }
+        assert!(page("unknown", &list).is_ok());
+        assert_eq!(page("keys", &list[..list.len() - 1]), Err(BadPage::Json));
+    }
+    let both = format!("{{\"cursor\":\"c\",\"more\":false,\"keys\":{most},\"removed\":[1]}}");
+    assert_eq!(Page::parse(both.as_bytes()), Err(BadPage::Excess));
+    let long = format!("{{\"cursor\":\"c\",\"more\":false{}}}", " ".repeat(MAX_PAGE));
+    assert_eq!(Page::parse(long.as_bytes()), Err(BadPage::Excess));
+}
+
+#[test]
+fn an_entry_that_is_too_long_is_bad() {
+    for (length, dropped) in [(MAX_ENTRY - 300, 0), (MAX_ENTRY, 1)] {
+        let long = with(1, "unknown", json!("x".repeat(length)));
+        let page = parse(&json!({"cursor": "c", "more": false, "keys": [long, key(2)]})).unwrap();
+        assert_eq!((page.dropped, page.changes[0].1.is_none()), (dropped, dropped == 1));
+        assert!(page.changes[1].1.is_some());
+    }
+}
+
 #[test]
 fn what_is_not_whole_json_is_bad() {
     let deep = format!("{{\"cursor\":\"c\",\"more\":false,\"x\":{}", "[".repeat(500_000));
