@@ -19,6 +19,8 @@ pub mod secret;
 
 pub mod model;
 
+pub mod oauth;
+
 pub mod store;
 
 pub mod http;
