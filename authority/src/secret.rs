@@ -7,6 +7,7 @@
 use std::fmt;
 
 use flint_contract::key::{Digest, Environment};
+use ulid::Ulid;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 22;
@@ -47,17 +48,14 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
-/// A new public name such as `key_01JF8Z…`: 48 bits of time in milliseconds and 80 random bits in Crockford's base
-/// 32, so that names sort by age.
+/// Returns a new public id such as `key_01JF8Z…`: a prefix and a ULID, so that ids sort by age.
 ///
 /// # Errors
-/// Where the operating system has no randomness to give.
+/// If the operating system has no randomness to give.
 pub fn new_id(prefix: &str, millis: u128) -> Result<String, NoRandomness> {
-    const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let noise = u128::from_be_bytes(random()?) >> 48;
-    let number = ((millis & 0xffff_ffff_ffff) << 80) | noise;
-    let digits = (0..26).rev().map(|place| char::from(CROCKFORD[((number >> (5 * place)) & 31) as usize]));
-    Ok(format!("{prefix}_{}", digits.collect::<String>()))
+    // A ULID has 48 bits of milliseconds, which last until the year 10889.
+    let id = Ulid::from_parts(millis as u64, u128::from_be_bytes(random()?));
+    Ok(format!("{prefix}_{id}"))
 }
 
 /// Judges a secret by its letters alone.
