@@ -10,8 +10,8 @@ SECONDS ?= 10
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 WASM   := dist/flint-auth.wasm
 FLINT  := $(TARGET)/debug/flint
-# The most that the filter may weigh, in bytes: 400 KiB.
-WASM_LIMIT := 409600
+# The most that the filter may weigh, in bytes: 1 MiB.
+WASM_LIMIT := 1048576
 
 .DEFAULT_GOAL := help
 .PHONY: help wasm flint demo test test-unit test-envoy test-dashboard lint fmt bench fuzz clean need-cargo need-wasm need-cc

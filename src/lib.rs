@@ -25,6 +25,7 @@
 
 pub mod decide;
 pub mod route;
+pub mod token;
 pub mod config;
 pub mod pending;
 

@@ -1,0 +1,8 @@
+//! Every rule of the module's head, from both sides.
+
+mod attacks;
+mod properties;
+mod rules;
+mod sets;
+pub(crate) mod support;
+mod vectors;
