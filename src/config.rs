@@ -10,6 +10,7 @@ mod authority;
 mod field;
 mod json;
 mod keys;
+pub mod oauth;
 mod report;
 mod routes;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use flint_contract::key::{Digest, Environment};
 use json::Json;
 use report::{At, Report};
 
+pub use oauth::{Oauth, Resources};
 pub use report::{ConfigError, ConfigErrors};
 
 /// The longest realm.
@@ -53,6 +55,10 @@ pub struct Config {
     pub forward_authorization: bool,
     /// The keys that stand in the configuration itself.
     pub keys: InlineKeys,
+    /// The issuers whose access tokens are accepted.
+    pub oauth: Oauth,
+    /// What callers are told of the API behind this gateway.
+    pub resources: Resources,
 }
 
 /// A set of environments, not empty.
@@ -128,6 +134,7 @@ const FIELDS: &[&str] = &[
     "forward_authorization",
     "keys",
     "oauth",
+    "resource_metadata",
 ];
 
 impl Config {
@@ -154,11 +161,14 @@ impl Config {
 fn read(json: &Json, at: &At<'_>) -> Option<Config> {
     let object = Object::open(json, at, FIELDS)?;
     if !["authority", "keys", "oauth"].iter().any(|source| object.get(source).is_some()) {
-        at.refuse::<()>("must have a source of keys: \"authority\" or \"keys\"");
+        at.refuse::<()>("must have a source of keys: \"authority\", \"keys\" or \"oauth\"");
     }
-    object.read(at, "oauth", |_, at| {
-        at.refuse::<()>("is not supported by this version: access tokens are not accepted yet")
-    });
+    let oauth = object.read(at, "oauth", oauth::read);
+    let resources =
+        object.read(at, "resource_metadata", |json, at| oauth::resources::read(json, at, oauth.as_ref()));
+    if object.get("resource_metadata").is_some() && object.get("oauth").is_none() {
+        at.field("resource_metadata").refuse::<()>("needs \"oauth\": it says whose tokens are accepted");
+    }
     let authority = object.read(at, "authority", authority::read);
     let max_staleness_seconds = object
         .read(at, "max_staleness_seconds", |json, at| whole(json, at, 1..=MAX_STALENESS))
@@ -190,6 +200,8 @@ fn read(json: &Json, at: &At<'_>) -> Option<Config> {
             .unwrap_or(CorsPreflight::Authenticate),
         forward_authorization: object.read(at, "forward_authorization", flag).unwrap_or(false),
         keys: object.read(at, "keys", keys::read).unwrap_or_default(),
+        oauth: oauth.unwrap_or_default(),
+        resources: resources.unwrap_or_default(),
     };
     Some(config)
 }

@@ -80,32 +80,36 @@ pub struct Clash {
 /// The rules, compiled: a tree over path segments. Finding allocates nothing, and goes at most [`MAX_SEGMENTS`] deep.
 #[derive(Debug, Default)]
 pub struct Routes {
-    root: Node,
+    root: Node<Asks>,
     any: bool,
     unmatched: Unmatched,
 }
 
-#[derive(Debug, Default)]
-struct Node {
-    literals: BTreeMap<Box<[u8]>, Node>,
-    name: Option<Box<Node>>,
-    /// The rules whose template ends here.
-    here: Slots,
-    /// The rules whose template goes on with `/**`.
-    rest: Slots,
+/// Things that are found by path, whatever the method, as routes are.
+#[derive(Debug)]
+pub struct Places<T>(Node<T>);
+
+#[derive(Debug)]
+struct Node<T> {
+    literals: BTreeMap<Box<[u8]>, Node<T>>,
+    name: Option<Box<Node<T>>>,
+    /// What stands for the templates that end here.
+    here: Slots<T>,
+    /// What stands for the templates that continue with `/**`.
+    rest: Slots<T>,
 }
 
-/// The rules of one template, by method.
-#[derive(Debug, Default)]
-struct Slots {
-    listed: BTreeMap<Box<[u8]>, Slot>,
-    all: Option<Slot>,
+/// What stands for one template, by method.
+#[derive(Debug)]
+struct Slots<T> {
+    listed: BTreeMap<Box<[u8]>, Slot<T>>,
+    all: Option<Slot<T>>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<T> {
     rule: usize,
-    asks: Asks,
+    asks: T,
 }
 
 // === impl Routes ===
@@ -162,11 +166,39 @@ impl Routes {
     }
 }
 
+// === impl Places ===
+
+impl<T: Clone> Places<T> {
+    /// Puts a thing at a template. Returns the number of the one that is there already.
+    pub fn put(&mut self, number: usize, template: &Template, thing: T) -> Option<usize> {
+        self.0.slots(template.segments()).insert(number, None, thing)
+    }
+
+    /// What the most specific template has. `path` is `:path` as it came; one that is not in normal form has nothing.
+    #[must_use]
+    pub fn find(&self, path: &[u8]) -> Option<&T> {
+        let path = path.split(|byte| *byte == b'?').next().filter(|path| is_normal(path))?;
+        self.0.find(b"", path.strip_prefix(b"/"))
+    }
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self(Node::default())
+    }
+}
+
 // === impl Node ===
 
-impl Node {
-    /// Where the rules of a template are kept, made if need be.
-    fn slots(&mut self, segments: &[Segment]) -> &mut Slots {
+impl<T> Default for Node<T> {
+    fn default() -> Self {
+        Self { literals: BTreeMap::new(), name: None, here: Slots::default(), rest: Slots::default() }
+    }
+}
+
+impl<T: Clone> Node<T> {
+    /// Where the things of a template are kept, made if need be.
+    fn slots(&mut self, segments: &[Segment]) -> &mut Slots<T> {
         let mut node = self;
         for segment in segments {
             node = match segment {
@@ -180,7 +212,7 @@ impl Node {
     }
 
     /// `remaining` is the path after the slash that follows this node; `None` where the path ends here.
-    fn find(&self, method: &[u8], remaining: Option<&[u8]>) -> Option<&Asks> {
+    fn find(&self, method: &[u8], remaining: Option<&[u8]>) -> Option<&T> {
         let Some(remaining) = remaining else {
             return self.here.find(method).or_else(|| self.rest.find(method));
         };
@@ -193,9 +225,15 @@ impl Node {
 
 // === impl Slots ===
 
-impl Slots {
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { listed: BTreeMap::new(), all: None }
+    }
+}
+
+impl<T: Clone> Slots<T> {
     /// Adds a rule; the answer is a rule that it equals.
-    fn insert(&mut self, rule: usize, methods: Option<Vec<Box<str>>>, asks: Asks) -> Option<usize> {
+    fn insert(&mut self, rule: usize, methods: Option<Vec<Box<str>>>, asks: T) -> Option<usize> {
         let Some(methods) = methods else {
             let first = self.all.as_ref().map(|slot| slot.rule);
             self.all = Some(Slot { rule, asks });
@@ -210,7 +248,7 @@ impl Slots {
         first
     }
 
-    fn find(&self, method: &[u8]) -> Option<&Asks> {
+    fn find(&self, method: &[u8]) -> Option<&T> {
         let listed = |name: &[u8]| {
             self.listed.iter().find(|(listed, _)| listed.eq_ignore_ascii_case(name)).map(|(_, slot)| slot)
         };

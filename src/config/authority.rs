@@ -15,15 +15,7 @@ const MAX_LENGTH: usize = 4096;
 pub(super) fn read(json: &Json, at: &At<'_>) -> Option<Authority> {
     let object = Object::open(json, at, FIELDS)?;
     let cluster = object.require(at, "cluster", cluster);
-    let host = match object.get("host") {
-        Some(json) => host(json, &at.field("host")),
-        None => cluster.filter(|cluster| is_authority(cluster)).or_else(|| {
-            // Names such as Istio's `outbound|443||host` can stand in no request.
-            cluster.and_then(|_| {
-                at.field("host").refuse("is required, since the cluster's name is not a legal host")
-            })
-        }),
-    };
+    let host = host_of(&object, at, cluster);
     let seconds =
         |name, default| object.read(at, name, |json, at| whole(json, at, 1..=300)).unwrap_or(default);
     let (wait_seconds, timeout_seconds) = (seconds("wait_seconds", 25), seconds("timeout_seconds", 5));
@@ -57,7 +49,20 @@ fn token(object: &Object<'_>, at: &At<'_>) -> Token {
     literal.or(variable).unwrap_or(Token::None)
 }
 
-fn cluster<'j>(json: &'j Json, at: &At<'_>) -> Option<&'j str> {
+/// The host that calls go to: the one that is named, else the cluster's name.
+pub(super) fn host_of<'j>(object: &Object<'j>, at: &At<'_>, cluster: Option<&'j str>) -> Option<&'j str> {
+    match object.get("host") {
+        Some(json) => host(json, &at.field("host")),
+        None => cluster.filter(|cluster| is_authority(cluster)).or_else(|| {
+            // Names such as Istio's `outbound|443||host` can stand in no request.
+            cluster.and_then(|_| {
+                at.field("host").refuse("is required, since the cluster's name is not a legal host")
+            })
+        }),
+    }
+}
+
+pub(super) fn cluster<'j>(json: &'j Json, at: &At<'_>) -> Option<&'j str> {
     let cluster = text(json, at)?;
     if (1..=MAX_LENGTH).contains(&cluster.len()) && !cluster.contains(char::is_control) {
         Some(cluster)
@@ -77,7 +82,7 @@ fn host<'j>(json: &'j Json, at: &At<'_>) -> Option<&'j str> {
 
 /// Whether `text` can be the `:authority` of a request (RFC 3986 §3.2, without user information, escapes and the
 /// delimiters that no real host has).
-fn is_authority(text: &str) -> bool {
+pub(super) fn is_authority(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
         _ => (text, None),

@@ -21,7 +21,7 @@ pub(super) enum Json {
 /// Nesting is followed 128 levels deep, so that no text can exhaust the stack.
 pub(super) fn parse(bytes: &[u8]) -> Result<Json, String> {
     if bytes.trim_ascii().is_empty() {
-        return Err("is empty: it must be a JSON object with \"authority\" or \"keys\"".to_owned());
+        return Err("is empty: it must be a JSON object with \"authority\", \"keys\" or \"oauth\"".to_owned());
     }
     serde_json::from_slice(bytes).map_err(|error| {
         // Envoy hands a `google.protobuf.Struct` over in binary, where its documentation promises JSON.

@@ -105,6 +105,14 @@ impl<'a> At<'a> {
         Self { report: self.report, step: Step::Index(self, index) }
     }
 
+    /// A member of an object whose names the operator chooses. Its name is told only if it looks like one; it may be a
+    /// secret in the wrong place.
+    pub(super) fn member(&'a self, name: &'a str, index: usize) -> Self {
+        let like_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+        let is_told = name.len() <= 64 && name.bytes().all(like_a_name) && !name.starts_with("flint_");
+        if is_told { self.field(name) } else { self.index(index) }
+    }
+
     /// Writes a mistake down. The answer is always `None`: what is here has no value.
     pub(super) fn refuse<T>(&self, rule: impl Into<Cow<'static, str>>) -> Option<T> {
         let mut errors = self.report.0.borrow_mut();

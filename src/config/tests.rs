@@ -4,6 +4,7 @@ use super::*;
 use crate::route::Access;
 
 mod keys;
+mod oauth;
 mod properties;
 mod routes;
 
@@ -114,7 +115,6 @@ fn there_must_be_a_source_of_keys() {
     refused("{}", "$");
     refused(r#"{"routes":[]}"#, "$");
     good(r#"{"keys":[]}"#);
-    refused(r#"{"oauth":{"whatever":1}}"#, "$.oauth");
     refused(&with(r#""oauth":null"#), "$.oauth");
 }
 
@@ -265,7 +265,9 @@ fn all_mistakes_are_told_at_once() {
         "$.keys[0].environment",
         "$.keys[0].permissions",
         "$.keys[0].owner",
-        "$.oauth",
+        "$.oauth.issuer",
+        "$.oauth.audience",
+        "$.oauth.jwks",
     ] {
         assert!(paths.contains(&path), "{path} is missing of {told:#?}");
     }
