@@ -6,6 +6,8 @@
 //!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
 //! 4. A revocation is in the journal before it is committed, and a key's changed end right after.
 //! 5. A commit with changes wakes every held call: in this process at once, in others through `wake`.
+//! 6. No file of a SQLite database is opened by anything but SQLite, and nothing is written to files that are no longer
+//!    those by their names: see `files`.
 
 pub mod activity;
 pub mod api_tokens;
@@ -14,6 +16,7 @@ pub mod catalogue;
 pub mod counts;
 pub mod examination;
 pub mod feed;
+pub mod files;
 pub mod first_use;
 pub mod forms;
 pub mod gateways;
@@ -31,16 +34,14 @@ pub mod upkeep;
 pub mod usage;
 pub mod wake;
 
+mod connection;
 mod key_row;
 mod words;
 
-use std::str::FromStr as _;
+use std::io;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Transaction};
+use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::config::Database;
@@ -48,6 +49,7 @@ use crate::model::Refusal;
 use crate::model::draft::Mistake;
 use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
+use files::Files;
 use journal::Journal;
 
 /// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
@@ -55,6 +57,8 @@ use journal::Journal;
 pub struct Store {
     pool: AnyPool,
     database: Database,
+    /// The files that are open, if the database is one.
+    files: Option<Arc<Files>>,
     /// Which epoch this is, until a restore begins another: by this program or by another on the same database.
     epoch: RwLock<Arc<str>>,
     /// Held while epoch and latest change are read, so that what was read last is what is known last.
@@ -110,7 +114,10 @@ pub enum StoreError {
     Corrupt(&'static str),
     /// The file of the database could not be made.
     #[error("{0}: {1}")]
-    File(String, std::io::Error),
+    File(String, io::Error),
+    /// The files of the database are not those that are open: what is written would be lost.
+    #[error("the database cannot be used until flint is restarted: {0}")]
+    Unsafe(String),
 }
 
 /// A transaction that writes. Dropped without [`Write::commit`], it leaves everything as it was.
@@ -139,23 +146,9 @@ impl Store {
     /// # Errors
     /// Where it cannot be reached or is of a later version.
     pub async fn open_with(database: &Database, journal: Option<Journal>) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let options = connect_options(database)?;
-        let is_sqlite = database.path().is_some();
-        let opened = AnyPoolOptions::new()
-            .max_connections(if is_sqlite { 8 } else { 20 })
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                Box::pin(async move { if is_sqlite { set_up(connection).await } else { Ok(()) } })
-            })
-            .connect_with(options.clone())
-            .await;
-        let pool = match opened {
-            // The pool tries until its time is over, and keeps the reason to itself.
-            Err(sqlx::Error::PoolTimedOut) => return Err(why_not(&options, is_sqlite).await),
-            opened => opened?,
-        };
-        if is_sqlite {
+        refuse_journal_in(database, journal.as_ref())?;
+        let (pool, files) = connection::open(database).await?;
+        if files.is_some() {
             sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         } else {
             sqlx::migrate!("migrations/postgres").run(&pool).await?;
@@ -165,6 +158,7 @@ impl Store {
         let store = Self {
             pool,
             database: database.clone(),
+            files,
             epoch: RwLock::new(epoch.into()),
             looking: Mutex::new(()),
             journal,
@@ -176,16 +170,31 @@ impl Store {
         Ok(store)
     }
 
-    /// Ends all connections.
+    /// Ends all connections; on files that are not safe to write to, they end with the process (rule 4 of `files`).
     pub async fn close(&self) {
+        if self.check_files().is_err() {
+            return;
+        }
         self.pool.close().await;
+        if let Some(files) = &self.files {
+            files.close().await;
+        }
     }
 
-    /// Whether the database answers.
+    /// Refuses if the files of the database are not those that are open.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsafe`].
+    fn check_files(&self) -> Result<(), StoreError> {
+        self.files.as_ref().map_or(Ok(()), |files| files.check())
+    }
+
+    /// Whether the database answers, and can be written to.
     ///
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        self.check_files()?;
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
@@ -199,6 +208,7 @@ impl Store {
             Database::Sqlite(_) => (Some(self.writer.lock().await), "BEGIN IMMEDIATE"),
             Database::Postgres(_) => (None, "BEGIN"),
         };
+        self.check_files()?;
         let tx = self.pool.begin_with(begin).await?;
         Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), ends: Vec::new(), _turn: turn })
     }
@@ -229,53 +239,25 @@ impl Store {
     }
 }
 
-async fn set_up(connection: &mut AnyConnection) -> sqlx::Result<()> {
-    for pragma in SQLITE_PRAGMAS {
-        sqlx::query(pragma).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Why a database cannot be opened.
-async fn why_not(options: &AnyConnectOptions, is_sqlite: bool) -> StoreError {
-    let tried = async {
-        let mut connection = AnyConnection::connect_with(options).await?;
-        if is_sqlite { set_up(&mut connection).await } else { Ok(()) }
-    };
-    tried.await.err().unwrap_or(sqlx::Error::PoolTimedOut).into()
-}
-
-const SQLITE_PRAGMAS: [&str; 5] = [
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 10000",
-    "PRAGMA cache_size = -8000",
-];
-
-/// What is encoded in the path of a SQLite file.
-const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
-
-fn connect_options(database: &Database) -> Result<AnyConnectOptions, StoreError> {
-    let url = match database {
-        Database::Postgres(url) => url.clone(),
-        Database::Sqlite(path) => {
-            create_private(path).map_err(|error| StoreError::File(path.display().to_string(), error))?;
-            // Encoded, or a path with a percent sign would be another file than the one that was just made private.
-            let path = percent_encode(path.as_os_str().as_encoded_bytes(), IN_A_PATH);
-            format!("sqlite://{path}?mode=rwc")
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(files) = self.files.as_ref().filter(|files| files.have_failed()) {
+            // Neither the pool nor the first connection may be closed any more: see rule 4 of `files`.
+            std::mem::forget(self.pool.clone());
+            std::mem::forget(Arc::clone(files));
         }
-    };
-    Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
+    }
 }
 
-/// Makes the file, if there is none, for its owner's eyes only.
-fn create_private(path: &std::path::Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+/// The journal is opened and closed with every line, which no file of the database may be.
+fn refuse_journal_in(database: &Database, journal: Option<&Journal>) -> Result<(), StoreError> {
+    let clash =
+        database.path().zip(journal).filter(|(path, journal)| files::is_of_database(journal.path(), path));
+    clash.map_or(Ok(()), |(_, journal)| {
+        let reason =
+            io::Error::new(io::ErrorKind::InvalidInput, "the journal cannot be a file of the database");
+        Err(StoreError::File(journal.path().display().to_string(), reason))
+    })
 }
 
 // === impl Write ===
@@ -314,13 +296,15 @@ impl Write<'_> {
         if let Some(seq) = self.changed {
             self.store.announce(seq);
         }
+        // If the log was deleted meanwhile, what was committed is in none that anybody will read.
+        let kept = self.store.check_files();
         if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.ends.is_empty())
             && let Err(error) = journal.append(&self.ends).await
         {
             // The change is made. What is lost is that a restored backup would know of it.
             tracing::warn!(%error, "a changed end of a key is not in the journal");
         }
-        Ok(())
+        kept
     }
 }
 

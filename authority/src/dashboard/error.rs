@@ -114,6 +114,13 @@ impl PageError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", message)
     }
 
+    /// Somebody has changed the files of the database.
+    fn unsafe_files() -> Self {
+        let message = "The files of the authority's database were changed from outside. It refuses to write to them until \
+                       flint serve is restarted; its log says what happened.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
+    }
+
     /// The page with everything that it needs to know of who asked.
     pub(super) fn render(self, theme: Theme) -> Response {
         if let Some(to) = self.redirect {
@@ -147,6 +154,7 @@ impl From<StoreError> for PageError {
             StoreError::Refused(refusal) => {
                 Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {refusal}."))
             }
+            StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {
                 tracing::error!(error = %failed, "a page failed");
                 Self::unavailable()

@@ -89,6 +89,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
 
+    /// Somebody has changed the files of the database.
+    fn unsafe_files() -> Self {
+        let message = "The files of the authority's database were changed from outside; it must be restarted";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
     fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
     }
@@ -110,6 +116,8 @@ impl From<StoreError> for ApiError {
                 };
                 Self::conflict(code, refusal.to_string())
             }
+            // It was logged when it was noticed, and goes for every request.
+            StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {
                 tracing::error!(error = %failed, "a request failed");
                 Self::unavailable()

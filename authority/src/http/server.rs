@@ -29,7 +29,7 @@ pub use super::client_address::{NotAProxy, Proxy};
 use super::{App, router};
 use crate::notices::Notify;
 use crate::store::rollup::Retention;
-use crate::store::{Store, upkeep, wake};
+use crate::store::{Store, files, upkeep, wake};
 
 /// How long a notice that is on its way may take to be noted when everything else has ended.
 const LAST_NOTICE: Duration = Duration::from_secs(2);
@@ -62,6 +62,7 @@ pub async fn serve(
     let app = App::new(Arc::clone(&store), stopped.clone());
     let tls = settings.tls.map(Arc::new);
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
+    let guard = tokio::spawn(files::watch(Arc::clone(&store)));
     let writer = tokio::spawn(write_down(app.clone(), stopped.clone()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), settings.keep));
     let notifier = settings.notify.map(|notify| {
@@ -88,6 +89,7 @@ pub async fn serve(
     };
     stopping.send_replace(true);
     watcher.abort();
+    guard.abort();
     upkeep.abort();
     renewer.inspect(tokio::task::JoinHandle::abort);
     if let Some(mut notifier) = notifier

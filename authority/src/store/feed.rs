@@ -62,6 +62,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
+        // An answer says that the gateway's table is up to date, which nobody can say of files that others do not see.
+        self.check_files()?;
         // Before the rows: a cursor of an epoch that is over does no harm, one that is ahead of its rows would.
         let epoch = self.epoch();
         let seq = from.seq();

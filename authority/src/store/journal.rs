@@ -11,14 +11,13 @@
 //! revocations only are read, and such programs read this one.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use flint_contract::key::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, files};
 use crate::model::Key;
 
 /// Where the journal is.
@@ -98,7 +97,8 @@ impl Journal {
     /// # Errors
     /// Where it cannot.
     pub fn prepare(&self) -> Result<(), StoreError> {
-        super::create_private(&self.path).map_err(|error| self.failed(error))
+        let made = files::private().append(true).create(true).open(&self.path);
+        made.map(drop).map_err(|error| self.failed(error))
     }
 
     /// Adds lines; when this returns they are on the disk.
@@ -166,11 +166,7 @@ impl Known {
 /// Adds text to the file, on a line of its own, and waits for the disk.
 fn write(path: &Path, mut text: String) -> std::io::Result<()> {
     let is_new = !path.exists();
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = files::private().read(true).append(true).create(true).open(path)?;
     if is_torn(&mut file)? {
         text.insert(0, '\n');
     }
@@ -234,7 +230,7 @@ mod tests {
         journal.append(&[entry("a", 5)]).await.unwrap();
         // Torn within a letter of two bytes.
         let torn = b"{\"sha256\": \"\xc3";
-        OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn).unwrap();
+        std::fs::OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn).unwrap();
         let read = journal.read().unwrap().revoked;
         assert_eq!((read.len(), read[&Digest::of(b"a")].revoked_at), (2, 5));
         journal.append(&[entry("c", 9)]).await.unwrap();

@@ -9,14 +9,15 @@
 //! 5. All sessions end: one that was ended since must not go on.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use flint_contract::key::Digest;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, FromRow};
 
 use super::journal::{End, Entry, Journal, Known};
 use super::key_row::{KeyRow, key_columns};
-use super::{Actor, Store, StoreError, Write, create_private, new_epoch};
+use super::{Actor, Store, StoreError, Write, connection, files, new_epoch};
 use crate::config::Database;
 use crate::model::{Key, State};
 
@@ -59,11 +60,13 @@ impl Store {
         if self.database.path().is_none() {
             return Err(StoreError::Exists("PostgreSQL has tools of its own for this: see pg_dump"));
         }
-        if to.exists() {
-            return Err(StoreError::Exists("there is a file of that name already"));
-        }
         let failed = |error| StoreError::File(to.display().to_string(), error);
-        create_private(to).map_err(failed)?;
+        match files::create_new(to) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists("there is a file of that name already"));
+            }
+            made => made.map(drop).map_err(failed)?,
+        }
         sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&self.pool).await?;
         std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(failed)
     }
@@ -242,7 +245,7 @@ fn is_behind_end(key: &Key, end: &End) -> bool {
 }
 
 /// Puts a backup in the place of a database file, or of none, and sets right what has to be. The file that was there is
-/// kept beside it; its new name is told.
+/// kept beside it, under a name that nothing had before; that name is told.
 ///
 /// # Errors
 /// Where the database is in use or is no file, or the backup is not one.
@@ -251,51 +254,80 @@ pub async fn restore(
     backup: &Path,
     journal: Journal,
     now: i64,
-) -> Result<(Recovered, Option<std::path::PathBuf>), StoreError> {
+) -> Result<(Recovered, Option<PathBuf>), StoreError> {
     let Some(path) = database.path() else {
         return Err(StoreError::Exists(
             "PostgreSQL has tools of its own for this: restore with them, then run this without a file",
         ));
     };
-    let failed = |error| StoreError::File(backup.display().to_string(), error);
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        std::path::PathBuf::from(name)
-    };
-    if path.exists() {
-        refuse_if_used(database).await?;
-    }
-    let fresh = beside(".restoring");
-    let _ = std::fs::remove_file(&fresh);
-    let recovered = match prepare(backup, &fresh, journal, now).await {
+    super::refuse_journal_in(database, Some(&journal))?;
+    let held = if path.exists() { Some(hold(database).await?) } else { None };
+    let fresh = files::with_suffix(path, ".restoring");
+    copy_private(backup, &fresh)?;
+    let recovered = match set_right(&fresh, journal, now).await {
         Ok(recovered) => recovered,
         Err(error) => {
-            for suffix in [".restoring", ".restoring-wal", ".restoring-shm"] {
-                let _ = std::fs::remove_file(beside(suffix));
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(files::with_suffix(&fresh, suffix));
             }
             return Err(error);
         }
     };
-    let kept = path.exists().then(|| beside(&format!(".before-{now}")));
-    if let Some(kept) = &kept {
-        std::fs::rename(path, kept).map_err(failed)?;
-    }
+    let failed = |error| StoreError::File(path.display().to_string(), error);
+    let kept = if held.is_some() { Some(put_aside(path, now).map_err(failed)?) } else { None };
     for suffix in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(beside(suffix));
+        let _ = std::fs::remove_file(files::with_suffix(path, suffix));
     }
     std::fs::rename(&fresh, path).map_err(failed)?;
+    if let Some(held) = held {
+        let _ = held.close().await;
+    }
     Ok((recovered, kept))
 }
 
-/// Makes the database that the backup holds, set right, in a file of its own.
-async fn prepare(backup: &Path, fresh: &Path, journal: Journal, now: i64) -> Result<Recovered, StoreError> {
-    let failed = |error| StoreError::File(backup.display().to_string(), error);
-    create_private(fresh).map_err(failed)?;
-    std::fs::copy(backup, fresh).map_err(failed)?;
+/// Copies what is in a file, and not who may read it.
+fn copy_private(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let mut source =
+        std::fs::File::open(from).map_err(|error| StoreError::File(from.display().to_string(), error))?;
+    let mut made = files::create_new(to).map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            return StoreError::Exists(
+                "another restore is running, or one was stopped: if none is, delete <database>.restoring",
+            );
+        }
+        StoreError::File(to.display().to_string(), error)
+    })?;
+    let copied = std::io::copy(&mut source, &mut made).and_then(|_| made.sync_all());
+    copied.map_err(|error| {
+        let _ = std::fs::remove_file(to);
+        StoreError::File(to.display().to_string(), error)
+    })
+}
+
+/// Gives a database another name beside its own, which no file has.
+fn put_aside(path: &Path, now: i64) -> std::io::Result<PathBuf> {
+    let mut kept = files::with_suffix(path, &format!(".before-{now}"));
+    for count in 2.. {
+        match files::create_new(&kept) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                kept = files::with_suffix(path, &format!(".before-{now}-{count}"));
+            }
+            made => {
+                made?;
+                break;
+            }
+        }
+    }
+    // Only the empty file that was just made is lost by this.
+    std::fs::rename(path, &kept)?;
+    Ok(kept)
+}
+
+/// Makes a database of the copy of a backup.
+async fn set_right(fresh: &Path, journal: Journal, now: i64) -> Result<Recovered, StoreError> {
     let database = Database::Sqlite(fresh.to_owned());
     // Asked before anything opens it as a store: that would make a database of an empty file.
-    let mut connection = connect(&database).await?;
+    let mut connection = connection::connect(&database).await?;
     let sql = "SELECT change_seq FROM feed WHERE one = 1";
     let is_ours = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.is_ok();
     let _ = connection.close().await;
@@ -308,21 +340,18 @@ async fn prepare(backup: &Path, fresh: &Path, journal: Journal, now: i64) -> Res
     Ok(recovered)
 }
 
-/// A connection to a database that may be none of ours yet, or is not to be opened as one.
-async fn connect(database: &Database) -> Result<AnyConnection, StoreError> {
-    sqlx::any::install_default_drivers();
-    Ok(AnyConnection::connect_with(&super::connect_options(database)?).await?)
-}
-
-/// A file leaves its write-ahead log only where nobody else has it open, and then it is complete by itself.
-async fn refuse_if_used(database: &Database) -> Result<(), StoreError> {
-    let mut connection = connect(database).await?;
+/// Locks a database against everybody else, for as long as the connection is kept. A file leaves its write-ahead log only
+/// if nobody else has it open, and then it is complete by itself.
+async fn hold(database: &Database) -> Result<AnyConnection, StoreError> {
+    let in_use = || StoreError::Exists("the database is in use; stop `flint serve` first");
+    let mut connection = connection::connect(database).await?;
     sqlx::query("PRAGMA busy_timeout = 500").execute(&mut connection).await?;
     let left =
         sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await;
-    connection.close().await?;
-    if left.is_ok_and(|mode| mode == "delete") {
-        return Ok(());
+    if !left.is_ok_and(|mode| mode == "delete") {
+        connection.close().await?;
+        return Err(in_use());
     }
-    Err(StoreError::Exists("the database is in use; stop `flint serve` first"))
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.map_err(|_| in_use())?;
+    Ok(connection)
 }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
-use sqlx::{AnyConnection, Connection as _};
 
-use super::{Store, StoreError, connect_options};
+use super::{Store, StoreError, connection};
 use crate::config::Database;
 
 /// Where PostgreSQL tells of changes.
@@ -35,7 +34,7 @@ pub async fn run(store: Arc<Store>) {
 }
 
 async fn watch_sqlite(store: &Store) -> Result<(), StoreError> {
-    let mut connection = AnyConnection::connect_with(&connect_options(&store.database)?).await?;
+    let mut connection = connection::connect(&store.database).await?;
     let mut seen = 0;
     loop {
         while store.latest.receiver_count() == 0 {

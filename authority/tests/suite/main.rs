@@ -13,6 +13,7 @@ mod cli; // the verbs of `flint`, by running it
 mod colour; // when the command line has colour
 mod doctor; // what `flint doctor --url` sees of a server
 mod durability; // what a 2xx is worth when the process is killed
+mod files; // the database in the hands of other programs
 mod forms; // forms that are sent once, and how old a sign-in is
 mod listing; // searched, sorted, and turned page by page
 mod notices; // keys that end are told to a webhook, once

@@ -8,6 +8,7 @@ use flint::store::Store;
 use flint::store::examination::Grade;
 use flint::store::feed::Position;
 use flint::store::journal::{Entry, Journal, Known};
+use flint::store::recovery::restore;
 use flint::store::sessions::SignIn;
 use flint::store::usage::Sender;
 use flint_contract::key::Digest;
@@ -113,6 +114,36 @@ async fn a_path_is_taken_as_it_is_written() {
         let name = entry.file_name().into_string().unwrap();
         assert!(name.starts_with("a b%41#c&ö.db") || name == "copy%41.db", "{name}");
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "others may read {name}");
+    }
+}
+
+/// A backup was at places where many can read it; and two restores within a second leave both databases of before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_keeps_files_private_and_overwrites_none() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let test = Backend::Sqlite.database().await;
+    let copy = test.directory.path().join("copy.db");
+    create(&test.database, "in the backup").await;
+    flint_json(&test.database, &["backup", copy.to_str().unwrap()]).await;
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut put_aside = Vec::new();
+    // A constant time, as two restores within a second have.
+    for (now, name) in [(7, "first"), (7, "second"), (8, "third"), (7, "fourth")] {
+        let lost = create(&test.database, name).await;
+        let journal = Journal::beside(test.database.path().unwrap());
+        let (_, kept) = restore(&test.database, &copy, journal, now).await.unwrap();
+        put_aside.push((kept.unwrap(), lost));
+        let mode = std::fs::metadata(test.database.path().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    for (path, lost) in put_aside {
+        assert_eq!(flint_json(&Database::Sqlite(path), &["keys", "show", &lost]).await["status"], "active");
+    }
+    assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"].as_array().unwrap().len(), 1);
+    Serving::start(&test.database, &[]).await.kill().await;
+    for entry in std::fs::read_dir(test.directory.path()).unwrap().map(Result::unwrap) {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert!(mode & 0o077 == 0 || entry.path() == copy, "others may read {:?}", entry.file_name());
     }
 }
 
