@@ -235,9 +235,9 @@ async fn the_other_forms_name_what_is_wrong_too() {
     visitor
         .fill(gateways, gateways, &[("name", "edge")])
         .await
-        .says(422, &["A gateway with this name already exists"]);
+        .says(422, &["A gateway with this name already exists", "value=\"edge\""]);
     let tokens = "/settings/api-tokens";
-    visitor.fill(tokens, tokens, &[("name", "CI")]).await.says(422, &["must not be empty"]);
+    visitor.fill(tokens, tokens, &[("name", "CI")]).await.says(422, &["must not be empty", "value=\"CI\""]);
     visitor
         .fill(tokens, tokens, &[("name", ""), ("grant", "keys:read")])
         .await
@@ -251,12 +251,15 @@ async fn the_other_forms_name_what_is_wrong_too() {
         .await
         .says(422, &["must not be empty"]);
     let permissions = "/settings/permissions";
-    visitor.fill(permissions, permissions, &[("name", "documents:*")]).await.says(422, &["without *"]);
+    visitor
+        .fill(permissions, permissions, &[("name", "documents:*")])
+        .await
+        .says(422, &["without *", "value=\"documents:*\""]);
     let operators = "/settings/operators";
     visitor
         .fill(operators, operators, &[("name", "ada")])
         .await
-        .says(422, &["An operator with this name already exists"]);
+        .says(422, &["An operator with this name already exists", "value=\"ada\""]);
     let password = "/settings/password";
     for (fields, words) in [
         (
