@@ -10,6 +10,9 @@
 //! 4. Key and signature: a key of that issuer's set, with the token's `kid` if it has one, that fits `alg`. Of several,
 //!    up to [`MOST_TRIED`] are tried ([`keys`], [`signature`]).
 //!
+//! A set of keys lies in shared data, once for the process ([`held`]); [`fetch`] keeps it fresh. [`verifier`] puts all
+//! of it together, and remembers tokens that were good ([`memory`]).
+//!
 //! Until rule 4 holds, what is read is only claimed: [`Unverified`] gives out its claims in exchange for a key whose
 //! signature is good, and in no other way.
 //!
@@ -18,14 +21,20 @@
 
 pub mod algorithm;
 pub mod claims;
+pub mod fetch;
 mod form;
+pub mod held;
 pub mod issuer;
 pub mod jwk;
 pub mod keys;
 mod members;
+mod memory;
 mod signature;
+pub mod verifier;
 #[cfg(test)]
 pub(crate) mod tests;
+
+use std::sync::Arc;
 
 use algorithm::Algorithm;
 pub use claims::Claims;
@@ -33,6 +42,7 @@ use form::Parts;
 pub use issuer::Issuer;
 pub use keys::{Key, KeySet};
 use members::{Members, text};
+pub use verifier::{Judged, Verified, Verifier};
 
 /// The most characters of a token. Of a longer one nothing is read.
 pub const MAX_TOKEN: usize = 8_192;
@@ -115,15 +125,15 @@ impl<'t> Unverified<'t> {
 
     /// Checks the signature (rule 4). Returns the claims and the key that made them good.
     #[must_use]
-    pub fn verify(self, keys: &KeySet) -> Option<(Claims, Key)> {
-        let named = |key: &&Key| self.kid.as_deref().is_none_or(|kid| key.has_id(kid));
+    pub fn verify(self, keys: &KeySet) -> Option<(Claims, Arc<Key>)> {
+        let named = |key: &&Arc<Key>| self.kid.as_deref().is_none_or(|kid| key.has_id(kid));
         let key = keys
             .iter()
             .filter(named)
             .filter(|key| key.fits(self.algorithm))
             .take(MOST_TRIED)
             .find(|key| signature::is_good(self.algorithm, key, self.signed, &self.signature))?;
-        Some((self.claims, key.clone()))
+        Some((self.claims, Arc::clone(key)))
     }
 }
 

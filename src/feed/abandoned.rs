@@ -1,5 +1,5 @@
-//! Tables that nobody asks for any more: emptied, so that a gateway whose token or authority was changed by an update
-//! of its configuration does not keep the old table for as long as Envoy runs.
+//! Tables and sets of keys that nobody asks for any more: emptied, so that a gateway whose token, authority or issuer
+//! was changed by an update of its configuration does not keep the old ones for as long as Envoy runs.
 //!
 //! 1. Every namespace that was ever used stands in one shared list.
 //! 2. A namespace whose lease ran out [`ABANDONED`] ago has no poller and so no configuration.
@@ -10,6 +10,7 @@ use crate::feed::lease::Lease;
 use crate::table::Meta;
 use crate::table::store::{Fault, If, Key, Namespace, Store};
 use crate::table::writer::Sweep;
+use crate::token::held;
 
 /// How long after the end of its lease a namespace counts as abandoned, in milliseconds.
 pub const ABANDONED: u64 = 600_000;
@@ -43,6 +44,7 @@ pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namesp
         // A table of a configuration that comes back before all is empty finds litter.
         Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, cas)?;
         Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
+        held::clear(store, namespace)?;
         lease.release(store, now)?;
         let (mut listed, condition) = list(store)?;
         listed.retain(|listed| *listed != namespace);

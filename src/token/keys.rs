@@ -1,5 +1,7 @@
 //! The keys of an issuer: a set as its server answers it, and as it lies in shared data.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::algorithm::{Algorithm, Kind};
@@ -14,7 +16,7 @@ pub const MAX_KEYS: usize = 100;
 
 /// The keys of a set that can be used, in its order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct KeySet(Box<[Key]>);
+pub struct KeySet(Box<[Arc<Key>]>);
 
 /// A public key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,7 +53,7 @@ impl KeySet {
     /// A set of these keys.
     #[must_use]
     pub fn new(keys: Vec<Key>) -> Self {
-        Self(keys.into())
+        Self(keys.into_iter().map(Arc::new).collect())
     }
 
     /// Reads what an issuer's server answered. Answers with the number of keys that were left out, too.
@@ -78,7 +80,7 @@ impl KeySet {
     }
 
     /// The keys.
-    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Key>> {
         self.0.iter()
     }
 
@@ -97,7 +99,7 @@ impl KeySet {
     /// Whether this very key is in the set.
     #[must_use]
     pub fn has(&self, key: &Key) -> bool {
-        self.0.contains(key)
+        self.0.iter().any(|held| **held == *key)
     }
 
     /// Writes the set for shared data.
@@ -134,12 +136,6 @@ impl Key {
 
     pub(super) const fn material(&self) -> &Material {
         &self.material
-    }
-
-    /// How many bytes this takes up, about.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        size_of::<Self>() + self.id.as_deref().map_or(0, str::len) + self.material.bytes().len()
     }
 
     fn write(&self, out: &mut Vec<u8>) {
