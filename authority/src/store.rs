@@ -35,6 +35,7 @@ pub mod usage;
 pub mod wake;
 
 mod connection;
+mod fault;
 mod key_row;
 mod words;
 

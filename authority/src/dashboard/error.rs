@@ -121,6 +121,12 @@ impl PageError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
     }
 
+    /// Something is wrong with the program or with what is in its database.
+    pub(super) fn internal() -> Self {
+        let message = "The authority has failed at this. Its log says why; trying again does not help.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", message)
+    }
+
     /// The page with everything that it needs to know of who asked.
     pub(super) fn render(self, theme: Theme) -> Response {
         if let Some(to) = self.redirect {
@@ -157,7 +163,7 @@ impl From<StoreError> for PageError {
             StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {
                 tracing::error!(error = %failed, "a page failed");
-                Self::unavailable()
+                if failed.is_away() { Self::unavailable() } else { Self::internal() }
             }
         }
     }

@@ -121,7 +121,7 @@ impl Visitor {
         });
         match task.await {
             Ok(done) => done?.ok_or_else(|| PageError::sent_before(what)),
-            Err(_) => Err(PageError::unavailable()),
+            Err(_) => Err(PageError::internal()),
         }
     }
 

@@ -36,6 +36,15 @@ impl ApiError {
         Self { details, ..Self::invalid(list.join("; ")) }
     }
 
+    /// As [`Self::invalid_fields`], where `left_out` more are not listed: an answer must not grow with what is wrong.
+    pub(crate) fn some_of_many(details: Vec<Mistake>, left_out: usize, what: &str) -> Self {
+        let mut error = Self::invalid_fields(details);
+        if left_out > 0 {
+            error.message.push_str(&format!("; {left_out} {what}"));
+        }
+        error
+    }
+
     /// No credential, or one that is not good here.
     pub(crate) fn unauthenticated() -> Self {
         let message = "The request needs a valid bearer token of the kind that this resource is for";
@@ -83,6 +92,17 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
     }
 
+    /// It may be done, and not now: so many are at it already.
+    pub(crate) fn too_many(message: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
+    }
+
+    /// Something is wrong with the program or with what is in its database: trying again does not help.
+    pub(crate) fn internal() -> Self {
+        let message = "The authority has failed at this; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
+    }
+
     /// The program cannot serve now, and may again soon.
     pub(crate) fn unavailable() -> Self {
         let message = "The authority cannot reach its database at the moment";
@@ -120,7 +140,7 @@ impl From<StoreError> for ApiError {
             StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {
                 tracing::error!(error = %failed, "a request failed");
-                Self::unavailable()
+                if failed.is_away() { Self::unavailable() } else { Self::internal() }
             }
         }
     }
@@ -138,7 +158,7 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flint\""));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
