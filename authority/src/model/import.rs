@@ -4,21 +4,29 @@
 //! `not_before`, `expires_at` and `rotate_by` may be there. Lists are separated by spaces. JSON lines have the same names,
 //! with lists as lists or as text. A digest is 64 hexadecimal digits or base64, with or without padding. A time is whole
 //! Unix seconds or RFC 3339. An empty field is as absent; a key without an end never expires.
+//!
+//! Whatever a file holds, reading it takes time that grows with its length and not faster, and memory for its good lines
+//! and a few mistakes: a line has a longest length, a file has a largest number of lines, and reading stops there.
+
+mod bad;
+mod rows;
 
 use std::collections::HashMap;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flint_contract::key::Digest;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub use self::bad::{BadLine, BadLines, MOST_MISTAKES};
+use self::rows::{csv_rows, json_rows};
 use super::Key;
 use super::draft::{Draft, Mistake, NewKey};
 use crate::clock;
+
+/// The longest line of a file, in bytes. One that says all that may be said of a key has some 12,000.
+pub const MOST_BYTES_A_LINE: usize = 64 * 1024;
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,23 +50,19 @@ pub struct Line {
     pub says_rotate_by: bool,
 }
 
-/// A line that cannot be used, and why.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct BadLine {
-    /// Its number in the file, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub mistakes: Vec<Mistake>,
-}
-
 /// What a file holds.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Parsed {
     /// The lines that can be used.
     pub good: Vec<Line>,
     /// The lines that cannot.
-    pub bad: Vec<BadLine>,
+    pub bad: BadLines,
 }
+
+/// A file has more lines than are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the file has more than {0} lines")]
+pub struct TooManyLines(pub usize);
 
 const FIELDS: [&str; 9] = [
     "sha256",
@@ -91,31 +95,33 @@ impl Line {
     }
 }
 
-impl BadLine {
-    /// A line with one mistake.
-    #[must_use]
-    pub fn new(line: u64, field: &str, message: &str) -> Self {
-        Self { line, mistakes: vec![mistake(field, message)] }
-    }
-}
-
-/// Reads a whole file. A digest that comes twice is a mistake of the second line.
-#[must_use]
-pub fn parse(text: &str, format: Format, now: i64) -> Parsed {
+/// Reads a file of no more than `most` lines. A digest that comes twice is a mistake of the second line.
+///
+/// # Errors
+/// If there are more lines; the rest of the file is not looked at.
+pub fn parse(text: &str, format: Format, most: usize, now: i64) -> Result<Parsed, TooManyLines> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut parsed = Parsed::default();
+    // Looked for before anything is taken apart: a reader of CSV takes in a whole line, with a place for each field.
+    if let Some((_, number)) = text.lines().zip(1..).find(|(line, _)| line.len() > MOST_BYTES_A_LINE) {
+        parsed.bad.add(BadLine::new(number, "line", "must be at most 65536 bytes"));
+        return Ok(parsed);
+    }
     let rows = match format {
         Format::Csv => csv_rows(text),
         Format::JsonLines => json_rows(text),
     };
-    let mut parsed = Parsed::default();
     let mut seen = HashMap::<Digest, u64>::new();
-    for (number, row) in rows {
+    for (count, (number, row)) in (1..).zip(rows) {
+        if count > most {
+            return Err(TooManyLines(most));
+        }
         match row.and_then(|fields| read(fields, now)) {
-            Err(mistakes) => parsed.bad.push(BadLine { line: number, mistakes }),
+            Err(mistakes) => parsed.bad.add(BadLine { line: number, mistakes }),
             Ok((digest, draft, says_rotate_by)) => match seen.get(&digest) {
                 Some(first) => {
                     let message = format!("is the same as in line {first}");
-                    parsed.bad.push(BadLine::new(number, "sha256", &message));
+                    parsed.bad.add(BadLine::new(number, "sha256", &message));
                 }
                 None => {
                     seen.insert(digest, number);
@@ -124,7 +130,7 @@ pub fn parse(text: &str, format: Format, now: i64) -> Parsed {
             },
         }
     }
-    parsed
+    Ok(parsed)
 }
 
 /// Reads a digest in hexadecimal or base64.
@@ -139,84 +145,6 @@ pub fn parse_digest(text: &str) -> Option<Digest> {
             .find_map(|alphabet| GeneralPurpose::new(alphabet, lenient).decode(text).ok())?
     };
     bytes.try_into().ok().map(Digest::from_bytes)
-}
-
-type Row = (u64, Result<Map<String, Value>, Vec<Mistake>>);
-
-fn csv_rows(text: &str) -> Vec<Row> {
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headings = match reader.headers() {
-        Ok(headings) => headings.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(_) => return vec![(1, Err(vec![mistake("headings", "cannot be read")]))],
-    };
-    let unknown = headings.iter().any(|heading| !FIELDS.contains(&heading.as_str()));
-    let missing = FIELDS[..3].iter().any(|field| !headings.iter().any(|heading| heading == field));
-    let repeated = headings.iter().enumerate().any(|(index, heading)| headings[..index].contains(heading));
-    if unknown || missing || repeated {
-        let rule =
-            format!("must be sha256, name, environment and any of {}, each once", FIELDS[3..].join(", "));
-        return vec![(1, Err(vec![mistake("headings", &rule)]))];
-    }
-    let mut rows = Vec::new();
-    for (index, record) in reader.records().enumerate() {
-        let Ok(record) = record else {
-            rows.push((index as u64 + 2, Err(vec![mistake("line", "cannot be read")])));
-            continue;
-        };
-        // The reader's place of a record is before the empty lines that come before it.
-        let number = record.position().map_or(index as u64 + 2, |place| {
-            let rest = text.get(place.byte() as usize..).unwrap_or_default();
-            let blank =
-                rest.bytes().take_while(|byte| matches!(byte, b'\n' | b'\r')).filter(|byte| *byte == b'\n');
-            place.line() + blank.count() as u64
-        });
-        let fields = if record.len() == headings.len() {
-            let values = record.iter().map(Value::from);
-            Ok(headings.iter().cloned().zip(values).collect())
-        } else {
-            Err(vec![mistake("line", "must have as many fields as there are headings")])
-        };
-        rows.push((number, fields));
-    }
-    rows
-}
-
-fn json_rows(text: &str) -> Vec<Row> {
-    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    lines
-        .map(|(line, number)| match serde_json::from_str::<Once>(line) {
-            Ok(Once(fields)) => (number, Ok(fields)),
-            Err(_) => (number, Err(vec![mistake("line", "must be a JSON object, with each field once")])),
-        })
-        .collect()
-}
-
-/// A JSON object in which nothing is said twice: which of two permissions or environments was meant, nobody knows.
-struct Once(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Once;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Once, A::Error> {
-                let mut fields = Map::new();
-                while let Some((name, value)) = members.next_entry::<String, Value>()? {
-                    if fields.insert(name, value).is_some() {
-                        return Err(Error::custom("a repeated field"));
-                    }
-                }
-                Ok(Once(fields))
-            }
-        }
-        reader.deserialize_map(Fields)
-    }
 }
 
 fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft, bool), Vec<Mistake>> {

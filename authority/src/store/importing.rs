@@ -19,7 +19,8 @@ use super::{Actor, Store, StoreError};
 use crate::clock;
 use crate::config::Database;
 use crate::model::Key;
-use crate::model::import::{BadLine, Format, Line, parse};
+use crate::model::draft::Mistake;
+use crate::model::import::{BadLine, BadLines, Format, Line, Parsed, TooManyLines, parse};
 use crate::model::lifecycle::Birth;
 use crate::secret;
 
@@ -31,13 +32,24 @@ pub const STEP: usize = 1_000;
 /// everybody who waits has a look in this time. PostgreSQL lets those who wait go first by itself.
 const PAUSE: Duration = Duration::from_millis(120);
 
+/// A file, as somebody sent it.
+#[derive(Debug)]
+pub struct File {
+    /// All of it.
+    pub text: String,
+    /// How it is written.
+    pub format: Format,
+    /// The most lines that are read. A file with more is refused.
+    pub most_lines: usize,
+}
+
 /// What a file would do.
 #[derive(Debug)]
 pub struct Plan {
     /// The lines that make keys.
     pub good: Vec<Line>,
-    /// The lines that cannot be used, in their order. If there are any, nothing may be imported.
-    pub bad: Vec<BadLine>,
+    /// The lines that cannot be used. If there are any, nothing may be imported.
+    pub bad: BadLines,
     /// How many lines are left out because their digests are here already.
     pub skipped: usize,
 }
@@ -49,7 +61,9 @@ pub struct Existing {
     pub same: HashSet<u64>,
     /// Those of other keys. A digest that was revoked or removed is among them, also where only the journal still knows
     /// of it: it never comes back.
-    pub other: Vec<BadLine>,
+    pub other: BadLines,
+    /// The numbers of the latter.
+    pub numbers: HashSet<u64>,
 }
 
 #[derive(FromRow)]
@@ -63,25 +77,17 @@ impl Store {
     /// Reads a file and looks up what is here already. Lines of other keys are bad, or left out with `skip_existing`.
     ///
     /// # Errors
-    /// Where the database or the journal fails.
-    pub async fn plan_import(
-        &self,
-        text: &str,
-        format: Format,
-        skip_existing: bool,
-        now: i64,
-    ) -> Result<Plan, StoreError> {
-        let mut parsed = parse(text, format, now);
-        let Existing { mut same, other } = self.find_existing(&parsed.good).await?;
+    /// If the file has too many lines; if the database or the journal fails.
+    pub async fn plan_import(&self, file: File, skip_existing: bool, now: i64) -> Result<Plan, StoreError> {
+        let Parsed { mut good, mut bad } = read(file, now).await?;
+        let Existing { mut same, other, numbers } = self.find_existing(&good).await?;
+        good.retain(|line| !same.contains(&line.number) && !numbers.contains(&line.number));
         if skip_existing {
-            same.extend(other.iter().map(|bad| bad.line));
+            same.extend(numbers);
         } else {
-            parsed.bad.extend(other);
+            bad.merge(other);
         }
-        let bad: HashSet<u64> = parsed.bad.iter().map(|bad| bad.line).collect();
-        parsed.good.retain(|line| !same.contains(&line.number) && !bad.contains(&line.number));
-        parsed.bad.sort_by_key(|line| line.line);
-        Ok(Plan { good: parsed.good, bad: parsed.bad, skipped: same.len() })
+        Ok(Plan { good, bad, skipped: same.len() })
     }
 
     /// The lines whose digests are here already.
@@ -113,7 +119,8 @@ impl Store {
                         (None, Some(entry)) => format!("is the digest of {}, which was revoked", entry.id),
                         (None, None) => continue,
                     };
-                found.other.push(BadLine::new(line.number, "sha256", &message));
+                found.other.add(BadLine::new(line.number, "sha256", &message));
+                found.numbers.insert(line.number);
             }
         }
         Ok(found)
@@ -222,4 +229,14 @@ impl Store {
         let reading = tokio::task::spawn_blocking(move || Journal::read(&journal));
         reading.await.unwrap_or(Err(StoreError::Corrupt("the journal of revocations")))
     }
+}
+
+/// Reads a file where nobody else waits for the thread that does it.
+async fn read(file: File, now: i64) -> Result<Parsed, StoreError> {
+    let reading = tokio::task::spawn_blocking(move || parse(&file.text, file.format, file.most_lines, now));
+    let parsed = reading.await.map_err(|_| StoreError::Corrupt("the file of an import"))?;
+    parsed.map_err(|TooManyLines(most)| {
+        let message = format!("must have at most {most} lines; send it in parts");
+        StoreError::Invalid(vec![Mistake { field: "file".into(), message }])
+    })
 }

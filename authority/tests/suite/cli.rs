@@ -108,7 +108,7 @@ on_both! {
         let text: String = (0..2 * STEP + 1)
             .map(|n| format!("{{\"sha256\":\"{}\",\"name\":\"k\",\"environment\":\"live\"}}\n", Digest::of(&n.to_be_bytes()).to_hex()))
             .collect();
-        let lines = parse(&text, Format::JsonLines, clock::now()).good;
+        let lines = parse(&text, Format::JsonLines, 10_000, clock::now()).unwrap().good;
         // The import does not go on until the other has made its key: it would wait for ever if it held the lock.
         let (begun, mut steps) = tokio::sync::mpsc::unbounded_channel();
         let (made, is_made) = std::sync::mpsc::channel();
@@ -240,6 +240,11 @@ async fn an_import_names_every_bad_line() {
     {
         assert!(stderr(&bad).contains(words), "{}", stderr(&bad));
     }
+    let wrong =
+        import(&"x,y,z\n".repeat(50).replacen("x,y,z", "sha256,name,environment", 1), &["--json"]).await;
+    let told: Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    assert_eq!(told["bad_line_count"], 49);
+    assert_eq!(told["bad_lines"].as_array().unwrap().len(), 10, "twenty mistakes, two a line");
     assert!(import(&good, &["--dry-run"]).await.status.success());
     assert_eq!(flint_json(&test.database, &["keys", "list"]).await["keys"], json!([]));
     assert_eq!(stdout(&import(&good, &[]).await), "1200 keys imported, 0 were already here\n");

@@ -9,6 +9,7 @@ mod program;
 
 mod activity; // what keys were used for
 mod api; // keys, gateways, tokens and the rest over HTTP
+mod bounds; // what one request may cost
 mod cli; // the verbs of `flint`, by running it
 mod colour; // when the command line has colour
 mod doctor; // what `flint doctor --url` sees of a server

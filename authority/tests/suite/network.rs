@@ -48,8 +48,11 @@ async fn ask_alive(stream: &mut TcpStream) {
     }
 }
 
-/// `flint serve` as a shell starts it that has changed its limit of open files first: its first line, and its log.
-async fn start_with(limit: &str, most: &str) -> (Child, Client, Lines<BufReader<ChildStderr>>, TestDatabase) {
+/// `flint serve` as a shell starts it that has changed one of its limits first: a client for it, and its log.
+pub(crate) async fn start_with(
+    limit: &str,
+    most: &str,
+) -> (Child, Client, Lines<BufReader<ChildStderr>>, TestDatabase) {
     let database = Backend::Sqlite.database().await;
     let script = format!("ulimit {limit} && exec \"$0\" serve --listen 127.0.0.1:0 --max-connections {most}");
     let mut child = command_of("sh", &database.database)

@@ -225,10 +225,10 @@ on_both! {
         let restored = Store::open_with(&elsewhere.database, journal()).await.unwrap();
         restored.recover(true, now).await.unwrap();
         let line = format!("sha256,name,environment\n{},CI,live\n", made.key.digest.to_hex());
-        let parsed = parse(&line, Format::Csv, now);
+        let parsed = parse(&line, Format::Csv, 10_000, now).unwrap();
         let found = restored.find_existing(&parsed.good).await.unwrap().other;
         assert_eq!(found.len(), 1);
-        assert!(found[0].mistakes[0].message.contains("revoked"), "{found:?}");
+        assert!(found.first()[0].mistakes[0].message.contains("revoked"), "{found:?}");
         restored.import_keys(&parsed.good, now, &actor()).await.unwrap_err();
         assert!(restored.key_by_digest(&made.key.digest).await.is_err());
     }

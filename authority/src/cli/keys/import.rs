@@ -1,6 +1,6 @@
 //! `flint keys import`
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,9 +8,14 @@ use serde_json::json;
 
 use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
-use crate::model::import::{BadLine, Format};
-use crate::store::importing::STEP;
+use crate::model::import::{BadLines, Format};
+use crate::store::importing::{File, STEP};
 use crate::store::{Actor, examination};
+
+/// The largest file, in bytes. All of it is in memory, and so are the keys that it makes.
+const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+/// The most lines of a file.
+const MOST_LINES: usize = 2_000_000;
 
 /// Import existing keys by their digests
 ///
@@ -33,9 +38,10 @@ pub(in crate::cli) struct Import {
 
 impl Import {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (format, text) = (self.format()?, self.read()?);
+        let format = self.format()?;
+        let file = File { text: self.read()?, format, most_lines: MOST_LINES };
         let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
-        let plan = store.plan_import(&text, format, self.skip_existing, now).await?;
+        let plan = store.plan_import(file, self.skip_existing, now).await?;
         if !plan.bad.is_empty() {
             return Err(refuse(global, &plan.bad)?.into());
         }
@@ -74,25 +80,39 @@ impl Import {
 
     fn read(&self) -> anyhow::Result<String> {
         if self.file.as_os_str() == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read standard input as UTF-8")?;
-            return Ok(text);
+            return read_whole(std::io::stdin(), "standard input");
         }
-        let cannot = || format!("cannot read {} as UTF-8", self.file.display());
-        std::fs::read_to_string(&self.file).with_context(cannot)
+        let name = self.file.display().to_string();
+        let file = std::fs::File::open(&self.file).with_context(|| format!("cannot read {name}"))?;
+        read_whole(file, &name)
     }
 }
 
-/// Names every bad line; nothing was imported.
-fn refuse(global: &Global, bad: &[BadLine]) -> anyhow::Result<Exit> {
+fn read_whole(file: impl Read, name: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let reading = file.take(MOST_BYTES + 1).read_to_string(&mut text);
+    let length = reading.with_context(|| format!("cannot read {name} as UTF-8"))?;
+    if length as u64 > MOST_BYTES {
+        let message = format!("{name} is larger than {MOST_BYTES} bytes; import it in parts");
+        return Err(Exit { code: 2, message }.into());
+    }
+    Ok(text)
+}
+
+/// Names the first bad lines; nothing was imported.
+fn refuse(global: &Global, bad: &BadLines) -> anyhow::Result<Exit> {
     if global.json {
-        output::json(&json!({ "imported": 0, "bad_lines": bad }))?;
+        let value = json!({ "imported": 0, "bad_lines": bad.first(), "bad_line_count": bad.len() });
+        output::json(&value)?;
     } else {
-        for line in bad {
+        for line in bad.first() {
             for mistake in &line.mistakes {
                 let line = colour::paint(colour::HEADING, &format!("line {}:", line.line));
                 anstream::eprintln!("{line} {} {}", mistake.field, mistake.message);
             }
+        }
+        if bad.unnamed() > 0 {
+            anstream::eprintln!("and {} more", examination::count(bad.unnamed(), "line"));
         }
     }
     Ok(Exit {

@@ -13,7 +13,8 @@ use crate::http::error::ApiError;
 use crate::http::extract::read;
 use crate::http::query::Query;
 use crate::model::draft::Mistake;
-use crate::model::import::{BadLine, Format};
+use crate::model::import::{BadLines, Format};
+use crate::store::importing::File;
 
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -66,14 +67,12 @@ pub(in crate::http) async fn import(
         _ => return Err(ApiError::unsupported_import()),
     };
     let bytes = read(request.into_body(), MAX_BYTES).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::invalid("The file is not UTF-8"))?;
+    let text = String::from_utf8(bytes.into()).map_err(|_| ApiError::invalid("The file is not UTF-8"))?;
     let now = clock::now();
-    let plan = app.store.plan_import(text, format, query.skip_existing, now).await?;
-    if plan.good.len() + plan.skipped > MAX_LINES {
-        return Err(ApiError::invalid("The file has more than 10000 lines; send it in parts"));
-    }
+    let file = File { text, format, most_lines: MAX_LINES };
+    let plan = app.store.plan_import(file, query.skip_existing, now).await?;
     if !plan.bad.is_empty() {
-        return Err(ApiError::invalid_fields(name_lines(plan.bad)));
+        return Err(refuse(&plan.bad));
     }
     let count = plan.good.len();
     let ids = if query.dry_run || count == 0 {
@@ -85,8 +84,10 @@ pub(in crate::http) async fn import(
     Ok((StatusCode::OK, Json(answer)).into_response())
 }
 
-/// Every mistake with its line: `line 7: sha256`.
-fn name_lines(bad: Vec<BadLine>) -> Vec<Mistake> {
-    let name = |line: u64, one: Mistake| Mistake { field: format!("line {line}: {}", one.field), ..one };
-    bad.into_iter().flat_map(|line| line.mistakes.into_iter().map(move |one| name(line.line, one))).collect()
+/// The first mistakes, each with its line: `line 7: sha256`; and how many more lines there are.
+fn refuse(bad: &BadLines) -> ApiError {
+    let name =
+        |line: u64, one: &Mistake| Mistake { field: format!("line {line}: {}", one.field), ..one.clone() };
+    let named = bad.first().iter().flat_map(|line| line.mistakes.iter().map(move |one| name(line.line, one)));
+    ApiError::some_of_many(named.collect(), bad.unnamed(), "more lines cannot be used")
 }

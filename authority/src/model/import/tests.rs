@@ -7,9 +7,13 @@ const NOW: i64 = 1_790_000_000;
 const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const BASE64: &str = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
 
+fn parse(text: &str, format: Format, now: i64) -> Parsed {
+    super::parse(text, format, 1_000, now).unwrap()
+}
+
 fn bad(parsed: &Parsed) -> Vec<(u64, &str)> {
     let of = |line: &BadLine| line.mistakes.iter().map(|one| one.field.clone()).collect::<Vec<_>>().join(" ");
-    parsed.bad.iter().map(|line| (line.line, &*of(line).leak())).collect()
+    parsed.bad.first().iter().map(|line| (line.line, &*of(line).leak())).collect()
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn every_bad_line_is_named_with_every_mistake() {
     let parsed = parse(&text, Format::Csv, NOW);
     assert_eq!(bad(&parsed), [(3, "sha256 environment name"), (4, "sha256"), (5, "line")]);
     assert_eq!(parsed.good.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 7]);
-    assert!(parsed.bad[1].mistakes[0].message.contains("line 2"));
+    assert!(parsed.bad.first()[1].mistakes[0].message.contains("line 2"));
 }
 
 #[test]
@@ -119,4 +123,43 @@ fn nothing_may_be_said_twice() {
     assert_eq!(bad(&parse(&json, Format::JsonLines, NOW)), [(1, "line")]);
     let csv = format!("sha256,name,environment,Environment\n{HEX},CI,live,test\n");
     assert_eq!(bad(&parse(&csv, Format::Csv, NOW)), [(1, "headings")]);
+}
+
+#[test]
+fn more_headings_than_there_are_fields_are_one_mistake() {
+    let text = "name,".repeat(MOST_BYTES_A_LINE / 5);
+    assert_eq!(bad(&parse(&text, Format::Csv, NOW)), [(1, "headings")]);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_not_taken_apart() {
+    let commas = ",".repeat(MOST_BYTES_A_LINE + 1);
+    for (text, number) in [
+        (format!("{commas}\n"), 1),
+        (format!("sha256,name,environment\n{HEX},a,live\n{commas}"), 3),
+        (format!("sha256,name,environment\n{HEX},\"{}\",live", "x".repeat(MOST_BYTES_A_LINE)), 2),
+    ] {
+        let parsed = parse(&text, Format::Csv, NOW);
+        assert_eq!((bad(&parsed), parsed.good.len()), (vec![(number, "line")], 0));
+    }
+    let json = format!("\n{{\"name\": \"{}\"}}", "x".repeat(MOST_BYTES_A_LINE));
+    assert_eq!(bad(&parse(&json, Format::JsonLines, NOW)), [(2, "line")]);
+}
+
+#[test]
+fn reading_stops_after_the_most_lines() {
+    let csv: String = std::iter::once("sha256,name,environment\n".into())
+        .chain((0..4).map(|number| format!("{},a,live\n\n", Digest::of(&[number]).to_hex())))
+        .collect();
+    assert_eq!(super::parse(&csv, Format::Csv, 4, NOW).map(|parsed| parsed.good.len()), Ok(4));
+    assert_eq!(super::parse(&csv, Format::Csv, 3, NOW), Err(TooManyLines(3)));
+    // Bad lines count like good ones.
+    assert_eq!(super::parse(&"{}\n".repeat(1 << 20), Format::JsonLines, 3, NOW), Err(TooManyLines(3)));
+}
+
+#[test]
+fn of_a_file_that_is_wrong_in_every_line_the_first_mistakes_are_kept() {
+    let parsed = parse(&"{}\n".repeat(1_000), Format::JsonLines, NOW);
+    let kept: usize = parsed.bad.first().iter().map(|line| line.mistakes.len()).sum();
+    assert_eq!((parsed.bad.len(), kept), (1_000, MOST_MISTAKES));
 }
