@@ -20,8 +20,8 @@ use crate::store::usage::{Received, Sender};
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The most entries of a report.
 const MAX_ENTRIES: usize = 50_000;
-/// The largest count: what the database can add up without losing any.
-const MAX_COUNT: u64 = 1 << 48;
+/// The largest count of one entry: what a key meets in days at a million requests a second.
+const MAX_COUNT: u64 = 1 << 40;
 /// How many mistakes are listed; a report of ten thousand wrong lines need not come back whole.
 const MAX_MISTAKES: usize = 20;
 
@@ -39,6 +39,9 @@ pub(super) async fn receive(
     let sender =
         Sender { gateway_id: &call.gateway_id, process_id: &call.process_id, received_at: clock::now() };
     let received = app.store.receive_usage(&report, sender).await?;
+    if received == Received::Full {
+        return Err(ApiError::too_many("Too many reports of this gateway wait to be added up"));
+    }
     Ok(Json(json!({ "report_id": report.report_id, "duplicate": received == Received::Again })))
 }
 
@@ -61,7 +64,7 @@ fn check(report: &UsageReport) -> Result<(), Vec<Mistake>> {
         let rules = [
             ("key_id", is_id(&entry.key_id), "must be 1 to 64 of [A-Za-z0-9_-]"),
             ("outcome", Outcome::parse(&entry.outcome).is_some(), "must be an outcome"),
-            ("count", (1..=MAX_COUNT).contains(&entry.count), "must be 1 to 281474976710656"),
+            ("count", (1..=MAX_COUNT).contains(&entry.count), "must be 1 to 1099511627776"),
             ("last_used", (0..=MAX_TIME).contains(&entry.last_used), "must be whole Unix seconds"),
         ];
         for (field, _, rule) in rules.iter().filter(|(_, good, _)| !good) {
@@ -112,7 +115,7 @@ mod tests {
             ("entries[0].key_id", |report| report.entries[0].key_id = "a.b".into()),
             ("entries[0].outcome", |report| report.entries[0].outcome = "Allowed".into()),
             ("entries[0].count", |report| report.entries[0].count = 0),
-            ("entries[0].count", |report| report.entries[0].count = u64::MAX),
+            ("entries[0].count", |report| report.entries[0].count = MAX_COUNT + 1),
             ("entries[0].last_used", |report| report.entries[0].last_used = i64::MAX),
         ];
         for (field, change) in changes {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::rollup::ALL_KEYS;
+use super::rollup::{ALL_KEYS, add};
 use super::{Store, StoreError};
 use crate::clock;
 
@@ -120,7 +120,7 @@ impl Activity {
     pub fn totals(&self) -> Vec<(String, i64)> {
         let mut totals = std::collections::BTreeMap::<&str, i64>::new();
         for point in &self.points {
-            *totals.entry(&point.outcome).or_default() += point.count;
+            add(totals.entry(&point.outcome).or_default(), point.count);
         }
         totals.into_iter().map(|(outcome, count)| (outcome.to_owned(), count)).collect()
     }
@@ -134,7 +134,9 @@ impl Store {
     pub async fn activity(&self, whose: &Whose, range: Range, now: i64) -> Result<Activity, StoreError> {
         const OF_KEY: &str = "SELECT start, outcome, count FROM usage_rollup \
              WHERE key_id = $1 AND span = $2 AND start >= $3 AND start < $4 ORDER BY start, outcome";
-        const OF_OWNER: &str = "SELECT start, outcome, CAST(SUM(count) AS BIGINT) AS count FROM usage_rollup \
+        // Added up as other numbers than whole ones of 64 bits, which it may leave; up to `MAX_SUM` they are as exact.
+        const OF_OWNER: &str = "SELECT start, outcome, CASE WHEN SUM(count * 1.0) > 9007199254740991 \
+             THEN 9007199254740991 ELSE CAST(SUM(count * 1.0) AS BIGINT) END AS count FROM usage_rollup \
              JOIN api_key ON api_key.id = usage_rollup.key_id WHERE owner = $1 AND span = $2 AND start >= $3 \
              AND start < $4 GROUP BY start, outcome ORDER BY start, outcome";
         let (sql, name) = match whose {

@@ -6,24 +6,32 @@
 //! 3. A step and its mark are one transaction. Whoever goes on after an interruption, or works on the same batch at the same
 //!    time, makes the same steps in the same order, and each step is made once.
 //! 4. The entries of a report go when its whole batch is written; its id stays a while, to know it again.
+//! 5. A batch is bounded by its entries, so that what it takes in memory does not depend on how much waits. One that was
+//!    begun and of which nothing is written after a while is given back, and half as much is tried (`batch`).
+//! 6. Gateways may report what they like. Only what is a key's is written under an id; all of it counts for all keys together.
+//! 7. No sum is larger than [`MAX_SUM`]: what would be stays there.
 
+mod batch;
 mod sums;
+
+use std::collections::HashSet;
 
 use flint_contract::protocol::UsageEntry;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Store, StoreError, Write};
-use crate::clock;
-use crate::secret;
+use batch::Batch;
 use sums::{Slot, Sums, Times};
+pub(crate) use sums::{add, sum_of};
 
 /// A minute, an hour and a day, in seconds.
 pub const SPANS: [i64; 3] = [60, 3_600, 86_400];
 /// What stands for all keys together in the sums.
 pub const ALL_KEYS: &str = "*";
 
-/// How many reports are added up together at most.
-const BATCH: u64 = 600;
+/// The largest sum, 2^53 - 1: the largest whole number that everybody who reads JSON takes for what it is.
+pub const MAX_SUM: i64 = 9_007_199_254_740_991;
+
 /// How many reports are read, or put away, at a time.
 const PART: i64 = 50;
 /// How many rows one step writes.
@@ -40,13 +48,6 @@ pub struct Retention {
     pub days: i64,
     /// The ids of reports, to know one that comes again.
     pub reports: i64,
-}
-
-#[derive(FromRow)]
-struct Batch {
-    id: String,
-    steps_done: i64,
-    added_at: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -77,15 +78,8 @@ impl Store {
     /// # Errors
     /// Where the database fails; the next call goes on where this one ended.
     pub async fn roll_up_usage(&self, now: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT id, steps_done, added_at FROM usage_batch WHERE finished_at IS NULL \
-                   ORDER BY begun_at, id LIMIT 1";
-        let open: Option<Batch> = sqlx::query_as(sql).fetch_optional(&self.pool).await?;
-        let (batch, more) = match open {
-            Some(batch) => (batch, true),
-            None => match self.begin_batch(now).await? {
-                Some((batch, count)) => (batch, count == BATCH),
-                None => return Ok(false),
-            },
+        let Some((batch, more)) = self.next_batch(now).await? else {
+            return Ok(false);
         };
         if batch.added_at.is_none() && !self.add_batch(&batch, now).await? {
             // Another program is at it, and a step ahead.
@@ -93,24 +87,6 @@ impl Store {
         }
         self.put_batch_away(&batch.id, now).await?;
         Ok(more)
-    }
-
-    /// Gathers what waits into a new batch, and tells how many reports that are.
-    async fn begin_batch(&self, now: i64) -> Result<Option<(Batch, u64)>, StoreError> {
-        let id = secret::new_id("batch", clock::since_epoch().as_millis())?;
-        let mut write = self.write().await?;
-        let sql = "INSERT INTO usage_batch (id, begun_at, steps_done) VALUES ($1, $2, 0)";
-        sqlx::query(sql).bind(id.as_str()).bind(now).execute(&mut *write.tx).await?;
-        let sql = "UPDATE usage_report SET batch_id = $1 WHERE batch_id IS NULL AND report_id IN \
-                   (SELECT report_id FROM usage_report WHERE batch_id IS NULL AND rolled_up_at IS NULL \
-                   ORDER BY received_at, report_id LIMIT $2)";
-        let gathered = sqlx::query(sql).bind(id.as_str()).bind(BATCH as i64).execute(&mut *write.tx).await?;
-        let count = gathered.rows_affected();
-        if count == 0 {
-            return Ok(None);
-        }
-        write.commit().await?;
-        Ok(Some((Batch { id, steps_done: 0, added_at: None }, count)))
     }
 
     /// Writes the steps that are still to be made. `false`: somebody else has made one of them.
@@ -204,9 +180,17 @@ impl Store {
 
 impl Write<'_> {
     async fn add_counts(&mut self, rows: &[(Slot, i64)]) -> Result<(), StoreError> {
+        let known = self.known_keys(rows.iter().map(|((key, ..), _)| key.as_str())).await?;
+        let is_kept = |key: &str| key == ALL_KEYS || known.contains(key);
+        let rows: Vec<_> = rows.iter().filter(|((key, ..), _)| is_kept(key)).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
         let sql = format!(
             "INSERT INTO usage_rollup (key_id, span, start, outcome, count) VALUES {} \
-             ON CONFLICT (key_id, span, start, outcome) DO UPDATE SET count = usage_rollup.count + excluded.count",
+             ON CONFLICT (key_id, span, start, outcome) DO UPDATE SET \
+             count = CASE WHEN usage_rollup.count > {MAX_SUM} - excluded.count THEN {MAX_SUM} \
+             ELSE usage_rollup.count + excluded.count END",
             place_holders::<5>(rows.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -218,6 +202,11 @@ impl Write<'_> {
     }
 
     async fn move_last_used(&mut self, rows: &[(String, i64)]) -> Result<(), StoreError> {
+        let known = self.known_keys(rows.iter().map(|(key, _)| key.as_str())).await?;
+        let rows: Vec<_> = rows.iter().filter(|(key, _)| known.contains(key)).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
         let sql = format!(
             "INSERT INTO key_last_used (key_id, last_used) VALUES {} ON CONFLICT (key_id) DO UPDATE SET \
              last_used = excluded.last_used WHERE excluded.last_used > key_last_used.last_used",
@@ -229,6 +218,24 @@ impl Write<'_> {
         }
         query.execute(&mut *self.tx).await?;
         Ok(())
+    }
+}
+
+impl Write<'_> {
+    /// Those of these ids that are keys', removed ones included. Asked for in the step that writes and not before, so that
+    /// which rows a step has never depends on when it is made (rule 3).
+    async fn known_keys(&mut self, ids: impl Iterator<Item = &str>) -> Result<HashSet<String>, StoreError> {
+        let ids: HashSet<&str> = ids.filter(|id| *id != ALL_KEYS).collect();
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+        let sql = format!("SELECT id FROM api_key WHERE id IN ({})", places.join(", "));
+        let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(id.to_owned());
+        }
+        Ok(query.fetch_all(&mut *self.tx).await?.into_iter().collect())
     }
 }
 

@@ -9,7 +9,7 @@ use flint::store::usage::Sender;
 use flint_contract::protocol::{UsageEntry, UsageReport};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, PATIENCE, on_both};
+use crate::harness::{Harness, PATIENCE, many_keys, on_both};
 
 /// Reports what was counted in the ten seconds before `now`, whenever that was.
 async fn report(harness: &Harness, id: &str, now: i64, entries: Value) {
@@ -19,7 +19,7 @@ async fn report(harness: &Harness, id: &str, now: i64, entries: Value) {
 }
 
 /// Waits until all that came in is added up.
-async fn added_up(harness: &Harness) {
+pub(crate) async fn added_up(harness: &Harness) {
     let deadline = Instant::now() + PATIENCE;
     while harness.store.pending_reports().await.unwrap() > 0 {
         assert!(Instant::now() < deadline, "reports are not added up");
@@ -106,16 +106,17 @@ on_both! {
     async fn adding_up_goes_on_where_it_was_interrupted(backend) {
         let test = backend.database().await;
         let store = Arc::new(Store::open(&test.database).await.unwrap());
+        let keys = many_keys(&store, 1_500).await;
         let now = clock::now();
         let sender = Sender { gateway_id: "gw", process_id: "envoy-1", received_at: now };
         for number in 0..20 {
-            let entry = |key| UsageEntry {
-                key_id: format!("key_{key}"),
+            let entry = |key: &String| UsageEntry {
+                key_id: key.clone(),
                 outcome: "allowed".into(),
                 count: 1,
                 last_used: now,
             };
-            let entries = (0..1_500).map(entry).collect();
+            let entries = keys.iter().map(entry).collect();
             let report =
                 UsageReport { report_id: format!("r-{number}"), from: now - 10, to: now, entries, dropped: 0 };
             store.receive_usage(&report, sender).await.unwrap();
@@ -134,7 +135,7 @@ on_both! {
             let _ = (one.await, two.await);
             patience += patience / 4;
         }
-        for whose in [Whose::Key("key_7".into()), Whose::Key("key_1499".into())] {
+        for whose in [Whose::Key(keys[7].clone()), Whose::Key(keys[1_499].clone())] {
             let activity = store.activity(&whose, Range::Day, now).await.unwrap();
             assert_eq!(activity.totals(), [("allowed".to_owned(), 20)]);
         }

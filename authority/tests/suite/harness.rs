@@ -9,9 +9,11 @@ use flint::config::Database;
 use flint::http::server::{self, Settings};
 use flint::model::Key;
 use flint::model::draft::NewKey;
+use flint::model::import::{Format, parse};
 use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
 use flint::store::{Actor, Store};
+use flint_auth::key::Digest;
 use sqlx::Connection as _;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
@@ -148,6 +150,17 @@ impl Harness {
     pub(crate) async fn revoke(&self, id: &str) -> Key {
         self.store.revoke_key(id, None, clock::now(), &actor()).await.unwrap()
     }
+}
+
+/// Makes so many keys, and tells their ids.
+pub(crate) async fn many_keys(store: &Store, count: usize) -> Vec<String> {
+    let line = |number: usize| {
+        let digest = Digest::of(number.to_string().as_bytes()).to_hex();
+        format!("{{\"sha256\": \"{digest}\", \"name\": \"key {number}\", \"environment\": \"live\"}}\n")
+    };
+    let text: String = (0..count).map(line).collect();
+    let parsed = parse(&text, Format::JsonLines, count, clock::now()).unwrap();
+    store.import_keys(&parsed.good, clock::now(), &actor()).await.unwrap()
 }
 
 /// An address that refuses connections for as long as the socket is kept: it is bound, so nobody else can listen there.

@@ -24,4 +24,5 @@ mod network; // proxies, slow clients, floods, and requests that are not as they
 mod key_table; // the feed: pages, cursors, held calls
 mod shell; // exit codes, and completion in a shell
 mod tls; // a certificate of our own
+mod pending; // usage reports that wait: how much may, and what becomes of too much
 mod usage; // reports: once, whatever happens

@@ -6,6 +6,7 @@ use askama::filters::HtmlSafe;
 use super::when;
 use crate::model::{DAY, Key, State};
 use crate::store::activity::Point;
+use crate::store::rollup::sum_of;
 
 /// How early a badge says that a key ends or is due for rotation, in seconds.
 pub(in crate::dashboard) const SOON: i64 = 14 * DAY;
@@ -55,9 +56,8 @@ pub(in crate::dashboard) fn badges(key: &Key, activity: &[Point], now: i64) -> V
         let (tone, label) = if due <= now { ("bad", "Rotation overdue") } else { ("warn", "Rotation due") };
         badges.push(Badge::new(tone, label, when::distance(due, now)));
     }
-    let refused: i64 =
-        activity.iter().filter(|point| point.outcome != "allowed").map(|point| point.count).sum();
-    let all: i64 = activity.iter().map(|point| point.count).sum();
+    let refused = sum_of(activity.iter().filter(|point| point.outcome != "allowed").map(|point| point.count));
+    let all = sum_of(activity.iter().map(|point| point.count));
     if all >= ENOUGH && refused * 10 > all {
         badges.push(Badge::new("warn", "Many refusals", format!("{} % of 30 days", refused * 100 / all)));
     }

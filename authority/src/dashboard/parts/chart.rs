@@ -9,6 +9,7 @@ use askama::filters::HtmlSafe;
 
 use super::when;
 use crate::store::activity::{Activity, Point, Range};
+use crate::store::rollup::{add, sum_of};
 
 /// Thirty bars, one a day, refused requests stacked on top.
 #[derive(Clone, Debug, Template)]
@@ -72,23 +73,24 @@ impl Spark {
             let place = usize::try_from((point.start - from).div_euclid(step)).ok();
             if let Some(sum) = place.and_then(|place| sums.get_mut(place)) {
                 let part = if point.outcome == "allowed" { &mut sum.0 } else { &mut sum.1 };
-                *part += point.count;
+                add(part, point.count);
             }
         }
-        let top = sums.iter().map(|sum| sum.0 + sum.1).max().unwrap_or_default();
+        let top = sums.iter().map(|sum| sum_of([sum.0, sum.1])).max().unwrap_or_default();
         let mut bars = Vec::new();
         for (x, (allowed, refused)) in (0_i64..).map(|place| place * 4).zip(&sums) {
-            let tall = scale(allowed + refused, top, SPARK_HEIGHT);
+            let tall = scale(sum_of([*allowed, *refused]), top, SPARK_HEIGHT);
             let upper = scale(*refused, top, SPARK_HEIGHT).min(tall);
             bars.push(Bar::of(x, SPARK_HEIGHT - tall + upper, 3, tall - upper, "o-allowed"));
             bars.push(Bar::of(x, SPARK_HEIGHT - tall, 3, upper, "o-refused"));
         }
         bars.retain(|bar| bar.height > 0);
-        let (allowed, refused) = sums.iter().fold((0, 0), |all, sum| (all.0 + sum.0, all.1 + sum.1));
-        let label = if allowed + refused == 0 {
+        let refused = sum_of(sums.iter().map(|sum| sum.1));
+        let all = sum_of(sums.iter().map(|sum| sum.0).chain([refused]));
+        let label = if all == 0 {
             "No requests in 30 days".into()
         } else {
-            format!("{} requests in 30 days, {} refused", number(allowed + refused), number(refused))
+            format!("{} requests in 30 days, {} refused", number(all), number(refused))
         };
         Self { label, bars }
     }
@@ -106,25 +108,26 @@ impl Chart {
         let (step, count) = range.steps();
         let mut sums = BTreeMap::<i64, BTreeMap<&str, i64>>::new();
         for point in &activity.points {
-            *sums.entry(point.start).or_default().entry(point.outcome.as_str()).or_default() += point.count;
+            let by = sums.entry(point.start).or_default();
+            add(by.entry(point.outcome.as_str()).or_default(), point.count);
         }
         let mut totals = activity.totals();
         totals.sort_by_key(|(outcome, _)| (outcome != "allowed", outcome.clone()));
-        let top = sums.values().map(|by| by.values().sum::<i64>()).max().unwrap_or_default();
+        let top = sums.values().map(|by| sum_of(by.values().copied())).max().unwrap_or_default();
         let width = CHART_WIDTH / count;
         let mut bars = Vec::new();
         for (x, start) in (0..count).map(|place| (place * width, activity.from + place * step)) {
             let by = sums.get(&start).into_iter().flatten().map(|(outcome, count)| (*outcome, *count));
             bars.extend(stack(by, top, (x, width), &when::step(start, step)));
         }
-        let total: i64 = totals.iter().map(|(_, count)| count).sum();
+        let total = sum_of(totals.iter().map(|(_, count)| *count));
         let allowed = totals.iter().find(|(outcome, _)| outcome == "allowed").map_or(0, |(_, count)| *count);
         let rows = sums.iter().rev().map(|(start, by)| {
             let counts: Vec<_> = totals
                 .iter()
                 .map(|(outcome, _)| by.get(outcome.as_str()).copied().unwrap_or_default())
                 .collect();
-            let sum = number(counts.iter().sum());
+            let sum = number(sum_of(counts.iter().copied()));
             (when::step(*start, step), counts.into_iter().map(number).collect(), sum)
         });
         Self {
@@ -228,6 +231,7 @@ pub(in crate::dashboard) fn number(value: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::rollup::MAX_SUM;
 
     const NOW: i64 = 1_790_000_000;
 
@@ -266,6 +270,19 @@ mod tests {
             [(vec!["15".into(), "0".into()], "15".into()), (vec!["10".into(), "5".into()], "15".to_owned())]
         );
         assert_eq!((chart.total.as_str(), chart.allowed_share.as_str()), ("30", "83.3 %"));
+    }
+
+    #[test]
+    fn the_largest_sums_are_drawn_too() {
+        let (from, _) = Range::Month.bounds(NOW);
+        let points = ["allowed", "revoked", "expired"].map(|outcome| point(from, outcome, MAX_SUM)).to_vec();
+        let spark = Spark::new(&points, NOW);
+        assert_eq!(spark.label, "9,007,199,254,740,991 requests in 30 days, 9,007,199,254,740,991 refused");
+        let chart = Chart::new(&Activity { from, to: NOW, step: 86_400, points }, Range::Month);
+        assert_eq!(
+            (chart.total.as_str(), chart.allowed_share.as_str()),
+            ("9,007,199,254,740,991", "100.0 %")
+        );
     }
 
     #[test]

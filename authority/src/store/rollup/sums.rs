@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flint_contract::protocol::UsageEntry;
 
-use super::{ALL_KEYS, SPANS};
+use super::{ALL_KEYS, MAX_SUM, SPANS};
 
 /// When a report counted, and when it came.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +50,16 @@ impl Sums {
     }
 }
 
-fn add(sum: &mut i64, count: i64) {
-    *sum = sum.saturating_add(count);
+/// Adds up, as far as [`MAX_SUM`].
+pub(crate) fn add(sum: &mut i64, count: i64) {
+    *sum = sum.saturating_add(count).min(MAX_SUM);
+}
+
+/// Adds up all of them, as far as [`MAX_SUM`].
+pub(crate) fn sum_of(counts: impl IntoIterator<Item = i64>) -> i64 {
+    let mut sum = 0;
+    counts.into_iter().for_each(|count| add(&mut sum, count));
+    sum
 }
 
 #[cfg(test)]
@@ -70,5 +78,11 @@ mod tests {
         assert_eq!(sums.counts.get(&(ALL_KEYS.into(), 86_400, 0, "allowed".into())), Some(&5));
         assert_eq!(sums.counts.get(&(ALL_KEYS.into(), 60, 180, "allowed".into())), Some(&3));
         assert_eq!(sums.last_used.get("a"), Some(&200));
+    }
+
+    #[test]
+    fn no_sum_is_larger_than_the_largest() {
+        assert_eq!(sum_of([MAX_SUM - 1, 1]), MAX_SUM);
+        assert_eq!(sum_of([MAX_SUM, i64::MAX, 1]), MAX_SUM);
     }
 }
