@@ -33,6 +33,7 @@ use tokio::sync::watch;
 
 use crate::notices::Counts;
 use crate::store::gateways::Acknowledgement;
+use crate::store::propagation::SILENT_AFTER;
 use crate::store::{Store, StoreError};
 use access::Needs;
 use error::ApiError;
@@ -41,7 +42,8 @@ use error::ApiError;
 #[derive(Clone, Debug)]
 pub struct App {
     pub(crate) store: Arc<Store>,
-    acknowledged: Arc<Mutex<HashMap<(String, String), Acknowledgement>>>,
+    /// By gateway and process.
+    acknowledged: Arc<Mutex<HashMap<String, HashMap<String, Acknowledgement>>>>,
     stopping: watch::Receiver<bool>,
     counted: Arc<metrics::Counted>,
     last_page: Arc<key_table::LastPage>,
@@ -136,10 +138,26 @@ impl App {
     }
 
     /// Notes what a process says that it has applied. It is written down by [`App::flush`], a second later at most:
-    /// a thousand held calls must not be a thousand transactions.
-    fn acknowledge(&self, call: Acknowledgement) {
-        let key = (call.gateway_id.clone(), call.process_id.clone());
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).insert(key, call);
+    /// a thousand held calls must not be a thousand transactions. `false`: its gateway has as many processes as are
+    /// followed, and this is another.
+    ///
+    /// # Errors
+    /// If the database fails.
+    async fn acknowledge(&self, call: Acknowledgement) -> Result<bool, StoreError> {
+        let (is_noted, more) = {
+            let noted = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = noted.get(&call.gateway_id);
+            (own.is_some_and(|own| own.contains_key(&call.process_id)), own.map_or(0, HashMap::len))
+        };
+        let silent_before = call.at - SILENT_AFTER;
+        let has_room = is_noted
+            || self.store.has_room_for(&call.gateway_id, &call.process_id, more, silent_before).await?;
+        if has_room {
+            let mut noted = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = noted.entry(call.gateway_id.clone()).or_default();
+            own.insert(call.process_id.clone(), call);
+        }
+        Ok(has_room)
     }
 
     /// Writes down what was noted.
@@ -151,6 +169,7 @@ impl App {
         if calls.is_empty() {
             return Ok(());
         }
-        self.store.acknowledge(&calls.into_values().collect::<Vec<_>>()).await
+        let calls: Vec<_> = calls.into_values().flat_map(HashMap::into_values).collect();
+        self.store.acknowledge(&calls).await
     }
 }

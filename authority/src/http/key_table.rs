@@ -70,7 +70,12 @@ pub(super) async fn read(
     let position = app.store.position(query.cursor.as_deref()).await?;
     if let Position::After(seq) = position {
         let GatewayCall { gateway_id, process_id } = call;
-        app.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: clock::now() });
+        let call = Acknowledgement { gateway_id, process_id, seq, at: clock::now() };
+        if !app.acknowledge(call).await? {
+            let message =
+                "As many processes of this gateway are followed as may be; register another gateway";
+            return Err(ApiError::too_many(message));
+        }
     }
     let (answer, was_held) = wait_for_news(&app, query.cursor.as_deref(), limit, wait).await?;
     if was_held {

@@ -18,7 +18,19 @@ use crate::store::counts::KeyCounts;
 use crate::store::propagation::Standing;
 
 /// What was counted last, and when.
-pub(super) type Counted = Mutex<Option<(Instant, KeyCounts)>>;
+pub(super) type Counted = Mutex<Option<(Instant, Counts)>>;
+
+/// All that takes work which grows with what there is.
+#[derive(Clone, Debug)]
+pub(super) struct Counts {
+    keys: KeyCounts,
+    /// The number of the latest change.
+    change: i64,
+    /// Processes by how they stand to it.
+    standings: [(&'static str, usize); 3],
+    /// Usage reports that wait.
+    pending: i64,
+}
 
 /// How long a count is told again.
 const COUNT_AGAIN: Duration = Duration::from_secs(10);
@@ -27,10 +39,7 @@ const COUNT_AGAIN: Duration = Duration::from_secs(10);
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, description = "The Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
-    let now = clock::now();
-    let counts = count_keys(&app, now).await?;
-    let change = app.store.latest_change().await?;
-    let told = app.store.propagation(change, now).await?;
+    let Counts { keys: counts, change, standings, pending } = count(&app).await?;
     let mut text = String::new();
     gauge(&mut text, "flint_keys", "Keys by state");
     for (state, count) in &counts.by_state {
@@ -43,29 +52,38 @@ pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, Ap
     gauge(&mut text, "flint_latest_change", "The number of the latest change of any key");
     line(&mut text, "flint_latest_change", change);
     gauge(&mut text, "flint_gateway_processes", "Gateway processes by how they stand to the latest change");
-    for (standing, word) in
-        [(Standing::Applied, "applied"), (Standing::Pending, "pending"), (Standing::Silent, "silent")]
-    {
-        let count = told.followers.iter().filter(|one| one.standing == standing).count();
+    for (word, count) in standings {
         line(&mut text, &format!("flint_gateway_processes{{standing=\"{word}\"}}"), count as i64);
     }
     gauge(&mut text, "flint_held_calls", "Calls of gateways that wait for changes");
     line(&mut text, "flint_held_calls", app.store.held_calls() as i64);
     gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored and not yet added up");
-    line(&mut text, "flint_usage_reports_pending", app.store.pending_reports().await?);
+    line(&mut text, "flint_usage_reports_pending", pending);
     counter(&mut text, "flint_notices_sent_total", "Notices that the webhook took", &app.notices.sent);
     let help = "Deliveries of notices that failed, every try of its own";
     counter(&mut text, "flint_notices_failed_total", help, &app.notices.failed);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
-/// Counting reads every key, so what was counted is told again for a while, however many ask.
-async fn count_keys(app: &App, now: i64) -> Result<KeyCounts, ApiError> {
+/// Counting reads every key and every process, so what was counted is told again for a while, however many ask. Who may
+/// ask is not asked.
+async fn count(app: &App) -> Result<Counts, ApiError> {
     let mut counted = app.counted.lock().await;
     if let Some((_, counts)) = counted.as_ref().filter(|(at, _)| at.elapsed() < COUNT_AGAIN) {
         return Ok(counts.clone());
     }
-    let counts = app.store.key_counts(now).await?;
+    let now = clock::now();
+    let keys = app.store.key_counts(now).await?;
+    let change = app.store.latest_change().await?;
+    let told = app.store.propagation(change, now).await?;
+    let number = |standing| told.followers.iter().filter(|one| one.standing == standing).count();
+    let standings = [
+        ("applied", number(Standing::Applied)),
+        ("pending", number(Standing::Pending)),
+        ("silent", number(Standing::Silent)),
+    ];
+    let pending = app.store.pending_reports().await?;
+    let counts = Counts { keys, change, standings, pending };
     *counted = Some((Instant::now(), counts.clone()));
     Ok(counts)
 }

@@ -112,7 +112,12 @@ fn complete(document: &mut utoipa::openapi::OpenApi, route: &Route) {
     let Some(operation) = operation else {
         return;
     };
-    let mut statuses = vec![("400", "The request is not right"), ("503", "The database does not answer")];
+    let mut statuses = vec![
+        ("400", "The request is not right"),
+        ("429", "As much of this is under way, or waits, as may; try again"),
+        ("500", "The authority has failed, and would again"),
+        ("503", "The database does not answer"),
+    ];
     match route.needs {
         Needs::Nothing => {}
         Needs::Gateway => statuses.push(("401", "No good gateway token")),

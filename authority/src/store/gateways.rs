@@ -56,6 +56,11 @@ pub struct Acknowledgement {
     pub at: i64,
 }
 
+/// How many processes of one gateway are followed. Ids of processes are what a gateway says that they are.
+pub const MOST_PROCESSES: usize = 10_000;
+/// How many silent ones go where there is no room for another.
+const GO_AT_ONCE: i64 = 1_000;
+
 impl Store {
     /// Registers a gateway and makes its first token.
     ///
@@ -184,6 +189,39 @@ impl Store {
         let sql = "DELETE FROM gateway_process WHERE seen_at < $1";
         sqlx::query(sql).bind(since).execute(&mut *write.tx).await?;
         write.commit().await
+    }
+
+    /// Whether a process is followed, or there is room for it among those of its gateway beside `more` that are not
+    /// written down yet. Where there is none, silent ones make room: they may be cut off, and most likely they are gone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn has_room_for(
+        &self,
+        gateway_id: &str,
+        process_id: &str,
+        more: usize,
+        silent_before: i64,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1 AND process_id = $2";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway_id.to_owned()).bind(process_id.to_owned());
+        if query.fetch_one(&self.pool).await? > 0 {
+            return Ok(true);
+        }
+        let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway_id.to_owned());
+        let count = usize::try_from(query.fetch_one(&self.pool).await?).unwrap_or(usize::MAX);
+        if count.saturating_add(more) < MOST_PROCESSES {
+            return Ok(true);
+        }
+        let sql = "DELETE FROM gateway_process WHERE gateway_id = $1 AND process_id IN \
+                   (SELECT process_id FROM gateway_process WHERE gateway_id = $1 AND seen_at < $2 \
+                   ORDER BY seen_at LIMIT $3)";
+        let mut write = self.write().await?;
+        let query = sqlx::query(sql).bind(gateway_id.to_owned()).bind(silent_before).bind(GO_AT_ONCE);
+        let gone = query.execute(&mut *write.tx).await?.rows_affected();
+        write.commit().await?;
+        Ok(gone > 0)
     }
 
     /// Writes down what processes have said, in one transaction. A process that begins again from less says so.

@@ -1,6 +1,6 @@
 //! Which gateways already act on a change: "refused by 4 of 4".
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::gateways::{Gateway, Process};
 use super::{Store, StoreError};
@@ -74,45 +74,63 @@ impl Store {
 
 /// Pure: how each process stands to a change.
 fn judge(change: i64, gateways: &[Gateway], processes: Vec<Process>, now: i64) -> Propagation {
+    let names: HashMap<_, _> = gateways.iter().map(|gateway| (gateway.id.as_str(), &gateway.name)).collect();
     let replaced = find_replaced(&processes, now);
     let mut followers: Vec<_> = processes
         .into_iter()
-        .filter(|process| !replaced.contains(&(process.gateway_id.clone(), process.process_id.clone())))
-        .filter_map(|process| {
-            let gateway = gateways.iter().find(|gateway| gateway.id == process.gateway_id)?;
+        .enumerate()
+        .filter(|(place, _)| !replaced.contains(place))
+        .filter_map(|(_, process)| {
+            let gateway = (*names.get(process.gateway_id.as_str())?).clone();
             let standing = if process.applied_seq >= change {
                 Standing::Applied
-            } else if now - process.seen_at > SILENT_AFTER {
+            } else if is_silent(&process, now) {
                 Standing::Silent
             } else {
                 Standing::Pending
             };
-            Some(Follower { gateway: gateway.name.clone(), process, standing })
+            Some(Follower { gateway, process, standing })
         })
         .collect();
     // A process that applied the change and fell silent long ago has most likely been replaced.
-    followers.retain(|one| one.standing != Standing::Applied || now - one.process.seen_at <= SILENT_AFTER);
-    followers.sort_by_key(|one| (one.standing == Standing::Applied, one.gateway.clone()));
+    followers.retain(|one| one.standing != Standing::Applied || !is_silent(&one.process, now));
+    followers.sort_by(|one, other| {
+        let key = |of: &Follower| of.standing == Standing::Applied;
+        key(one).cmp(&key(other)).then_with(|| one.gateway.cmp(&other.gateway))
+    });
     let applied = followers.iter().filter(|one| one.standing == Standing::Applied).count();
     Propagation { change, applied, of: followers.len(), followers }
 }
 
-/// Silent processes whose place a newer one of the same gateway has taken. Each takes one place only, so that a process
-/// which is cut off is not forgotten because of one that is heard of for another.
-fn find_replaced(processes: &[Process], now: i64) -> HashSet<(String, String)> {
-    let is_silent = |process: &Process| now - process.seen_at > SILENT_AFTER;
-    let mut silent: Vec<_> = processes.iter().filter(|process| is_silent(process)).collect();
-    let mut newer: Vec<_> = processes.iter().filter(|process| !is_silent(process)).collect();
-    silent.sort_by_key(|process| process.seen_at);
-    newer.sort_by_key(|process| process.first_seen);
+const fn is_silent(process: &Process, now: i64) -> bool {
+    now - process.seen_at > SILENT_AFTER
+}
+
+/// Silent processes whose place a newer one of the same gateway has taken, by their places in the list. Each takes one
+/// place only, so that a process which is cut off is not forgotten because of one that is heard of for another.
+fn find_replaced(processes: &[Process], now: i64) -> HashSet<usize> {
+    let mut gateways = HashMap::<&str, (Vec<_>, Vec<i64>)>::new();
+    for (place, process) in processes.iter().enumerate() {
+        let (silent, newer) = gateways.entry(&process.gateway_id).or_default();
+        if is_silent(process, now) {
+            // A successor was heard of first after this.
+            let earliest = process.first_seen.max(process.seen_at - TAKEOVER);
+            silent.push((earliest, process.seen_at, place));
+        } else {
+            newer.push(process.first_seen);
+        }
+    }
     let mut replaced = HashSet::new();
-    for old in silent {
-        let earliest = old.first_seen.max(old.seen_at - TAKEOVER);
-        let successor =
-            newer.iter().position(|new| new.gateway_id == old.gateway_id && new.first_seen > earliest);
-        if let Some(place) = successor {
-            newer.remove(place);
-            replaced.insert((old.gateway_id.clone(), old.process_id.clone()));
+    for (mut silent, mut newer) in gateways.into_values() {
+        silent.sort_unstable();
+        newer.sort_unstable();
+        // A merge of two sorted lists: who came too early for one silent process came too early for all after it.
+        let mut newer = newer.into_iter();
+        for (earliest, _, place) in silent {
+            if newer.by_ref().find(|first_seen| *first_seen > earliest).is_none() {
+                break;
+            }
+            replaced.insert(place);
         }
     }
     replaced
@@ -159,7 +177,9 @@ mod tests {
             seen_at,
         };
         let replaced = |processes: &[Process]| {
-            let mut ids: Vec<_> = find_replaced(processes, 10_000).into_iter().map(|one| one.1).collect();
+            let places = find_replaced(processes, 10_000);
+            let mut ids: Vec<_> =
+                places.into_iter().map(|place| processes[place].process_id.clone()).collect();
             ids.sort_unstable();
             ids
         };
@@ -172,5 +192,27 @@ mod tests {
         assert!(replaced(&[process("g", "old", 0, 9_900), new.clone()]).is_empty());
         // Two silent ones and one that is new: the second may be cut off.
         assert_eq!(replaced(&[process("g", "cut off", 0, 9_100), old, new]), ["old"]);
+    }
+
+    #[test]
+    fn each_newer_process_takes_the_place_of_one_silent_one_whatever_the_order() {
+        let process = |id: usize, first_seen, seen_at| Process {
+            gateway_id: "g".into(),
+            process_id: id.to_string(),
+            applied_seq: 6,
+            applied_at: seen_at,
+            first_seen,
+            seen_at,
+        };
+        // The one that was silent first came last, so only the latest newer one can follow it.
+        let (late, early) = (process(0, 8_500, 8_600), process(1, 0, 9_000));
+        let (first, second) = (process(2, 8_450, 9_990), process(3, 8_550, 9_990));
+        let all = [late, early, second, first].to_vec();
+        assert_eq!(find_replaced(&all, 10_000), HashSet::from([0, 1]));
+        // Compared each with each, these would take minutes.
+        let silent = (0..100_000).map(|id| process(id, 0, 9_000));
+        let newer = (0..100_000).map(|id| process(100_000 + id, 8_300, 9_990));
+        let many: Vec<_> = silent.chain(newer).collect();
+        assert_eq!(find_replaced(&many, 10_000).len(), 0);
     }
 }

@@ -13,7 +13,7 @@ use flint::model::import::{Format, parse};
 use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
 use flint::store::{Actor, Store};
-use flint_auth::key::Digest;
+use flint_contract::key::Digest;
 use sqlx::Connection as _;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;

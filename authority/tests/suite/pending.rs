@@ -8,7 +8,7 @@ use flint::store::Store;
 use flint::store::activity::{Range, Whose};
 use flint::store::rollup::MAX_SUM;
 use flint::store::usage::{Received, Sender};
-use flint_auth::protocol::{UsageEntry, UsageReport};
+use flint_contract::protocol::{UsageEntry, UsageReport};
 use serde_json::json;
 use sqlx::migrate::Migrator;
 
