@@ -165,7 +165,15 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match store_error {
         Some(StoreError::Invalid(_)) => 2,
         Some(StoreError::NotFound(_)) => 3,
-        Some(StoreError::Refused(_) | StoreError::Exists(_)) => 4,
+        Some(
+            StoreError::Refused(_)
+            | StoreError::Exists(_)
+            | StoreError::GatewayRevoked
+            | StoreError::KeyWasRevoked
+            | StoreError::InUse
+            | StoreError::NotABackup
+            | StoreError::UsePostgresTools(_),
+        ) => 4,
         _ => 1,
     })
 }

@@ -22,8 +22,7 @@ mod permissions;
 mod tokens;
 mod usage;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -32,9 +31,7 @@ use flint_contract::protocol::{KEY_TABLE_PATH, USAGE_PATH};
 use tokio::sync::watch;
 
 use crate::notices::Counts;
-use crate::store::gateways::Acknowledgement;
-use crate::store::propagation::SILENT_AFTER;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use access::Needs;
 use error::ApiError;
 
@@ -42,8 +39,6 @@ use error::ApiError;
 #[derive(Clone, Debug)]
 pub struct App {
     pub(crate) store: Arc<Store>,
-    /// By gateway and process.
-    acknowledged: Arc<Mutex<HashMap<String, HashMap<String, Acknowledgement>>>>,
     stopping: watch::Receiver<bool>,
     counted: Arc<metrics::Counted>,
     last_page: Arc<key_table::LastPage>,
@@ -127,49 +122,6 @@ impl App {
     /// The state of a server that holds calls until it is told to stop.
     #[must_use]
     pub fn new(store: Arc<Store>, stopping: watch::Receiver<bool>) -> Self {
-        Self {
-            store,
-            acknowledged: Arc::default(),
-            stopping,
-            counted: Arc::default(),
-            last_page: Arc::default(),
-            notices: Arc::default(),
-        }
-    }
-
-    /// Notes what a process says that it has applied. It is written down by [`App::flush`], a second later at most:
-    /// a thousand held calls must not be a thousand transactions. `false`: its gateway has as many processes as are
-    /// followed, and this is another.
-    ///
-    /// # Errors
-    /// If the database fails.
-    async fn acknowledge(&self, call: Acknowledgement) -> Result<bool, StoreError> {
-        let (is_noted, more) = {
-            let noted = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = noted.get(&call.gateway_id);
-            (own.is_some_and(|own| own.contains_key(&call.process_id)), own.map_or(0, HashMap::len))
-        };
-        let silent_before = call.at - SILENT_AFTER;
-        let has_room = is_noted
-            || self.store.has_room_for(&call.gateway_id, &call.process_id, more, silent_before).await?;
-        if has_room {
-            let mut noted = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = noted.entry(call.gateway_id.clone()).or_default();
-            own.insert(call.process_id.clone(), call);
-        }
-        Ok(has_room)
-    }
-
-    /// Writes down what was noted.
-    ///
-    /// # Errors
-    /// Where the database fails; what was noted is lost then, and said again with the next calls.
-    pub async fn flush(&self) -> Result<(), StoreError> {
-        let calls = std::mem::take(&mut *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
-        if calls.is_empty() {
-            return Ok(());
-        }
-        let calls: Vec<_> = calls.into_values().flat_map(HashMap::into_values).collect();
-        self.store.acknowledge(&calls).await
+        Self { store, stopping, counted: Arc::default(), last_page: Arc::default(), notices: Arc::default() }
     }
 }

@@ -23,6 +23,8 @@ pub mod oauth;
 
 pub mod store;
 
+pub mod views;
+
 pub mod http;
 
 pub mod dashboard;

@@ -9,6 +9,7 @@
 //! 6. No file of a SQLite database is opened by anything but SQLite, and nothing is written to files that are no longer
 //!    those by their names: see `files`.
 
+pub mod acknowledgements;
 pub mod activity;
 pub mod api_tokens;
 pub mod audit;
@@ -30,6 +31,7 @@ pub mod propagation;
 pub mod recovery;
 pub mod rollup;
 pub mod sessions;
+pub mod standing;
 pub mod upkeep;
 pub mod usage;
 pub mod wake;
@@ -50,6 +52,7 @@ use crate::model::Refusal;
 use crate::model::draft::Mistake;
 use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
+use acknowledgements::Acknowledgements;
 use files::Files;
 use journal::Journal;
 
@@ -68,6 +71,7 @@ pub struct Store {
     /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
     writer: Mutex<()>,
     latest: watch::Sender<i64>,
+    acknowledgements: Acknowledgements,
     /// Kept once more by each call that waits for changes.
     held: Arc<()>,
 }
@@ -98,6 +102,21 @@ pub enum StoreError {
     /// Something of that name or with that digest exists.
     #[error("{0}")]
     Exists(&'static str),
+    /// The gateway was revoked.
+    #[error("the gateway is revoked; create another, which may have the same name")]
+    GatewayRevoked,
+    /// A key that is to be imported was revoked.
+    #[error("one of the keys was revoked, and a revoked key never comes back")]
+    KeyWasRevoked,
+    /// The database is used by others.
+    #[error("the database is in use; stop `flint serve` first")]
+    InUse,
+    /// The file that shall be restored is no backup.
+    #[error("that file is not a backup of an authority; nothing was changed")]
+    NotABackup,
+    /// What is asked for is done with the tools of PostgreSQL.
+    #[error("PostgreSQL has its own tools for this: {0}")]
+    UsePostgresTools(&'static str),
     /// The operating system failed.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -165,6 +184,7 @@ impl Store {
             journal,
             writer: Mutex::new(()),
             latest,
+            acknowledgements: Acknowledgements::default(),
             held: Arc::default(),
         };
         store.write_missing_words().await?;

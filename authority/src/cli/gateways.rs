@@ -13,7 +13,7 @@ pub(super) enum Gateways {
     Create(create::Create),
     /// Issue a new token for a gateway; the current ones stay valid for the overlap
     RotateToken(rotate_token::RotateToken),
-    /// Revoke a gateway and all its tokens
+    /// Revoke a gateway: its tokens stop working, and its name is free
     Revoke(revoke::Revoke),
     /// List gateways and what each process has applied
     List(list::List),

@@ -154,11 +154,11 @@ impl From<StoreError> for PageError {
                 let message = format!("{}. Nothing was changed.", list.join("; "));
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", message)
             }
-            StoreError::Exists(message) => {
-                Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {message}."))
-            }
-            StoreError::Refused(refusal) => {
-                Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {refusal}."))
+            StoreError::Exists(_)
+            | StoreError::GatewayRevoked
+            | StoreError::KeyWasRevoked
+            | StoreError::Refused(_) => {
+                Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {error}."))
             }
             StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {

@@ -12,7 +12,7 @@ use super::keys::create::once;
 use super::keys::reveal::Reveal;
 use super::parts::badge::Badge;
 use super::parts::chart::number;
-use super::parts::when::When;
+use super::parts::when::{When, distance};
 use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
@@ -20,8 +20,9 @@ use crate::http::App;
 use crate::model::DAY;
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::store::gateways::{Gateway, Process};
-use crate::store::propagation::{GONE_AFTER, SILENT_AFTER};
+use crate::store::gateways::Gateway;
+use crate::store::propagation::{Follower, Standing};
+use crate::store::standing::{GatewayStanding, GatewayStatus};
 
 const PATH: &str = "/settings/gateways";
 
@@ -29,7 +30,7 @@ const PATH: &str = "/settings/gateways";
 #[template(path = "gateways.html")]
 struct GatewaysPage {
     shell: Shell,
-    rows: Vec<Row>,
+    rows: Vec<GatewayRow>,
     latest: String,
     name: String,
     errors: Errors,
@@ -37,7 +38,7 @@ struct GatewaysPage {
     is_stale: bool,
 }
 
-struct Row {
+struct GatewayRow {
     gateway: Gateway,
     path: String,
     created: When,
@@ -66,9 +67,9 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Response, PageError> {
-    let (store, now) = (&visitor.app.store, visitor.now);
-    let (latest, processes) = (store.latest_change().await?, store.processes(now - GONE_AFTER).await?);
-    let rows = store.gateways().await?.into_iter().map(|gateway| Row::new(gateway, &processes, latest, now));
+    let overview = visitor.app.store.gateway_overview(visitor.now).await?;
+    let latest = overview.latest_change;
+    let rows = overview.gateways.into_iter().map(|status| GatewayRow::new(status, latest, visitor.now));
     let notice = Some("Gateway revoked.").filter(|_| visitor.query.get("done") == "revoked");
     let status = errors.status();
     let page = GatewaysPage {
@@ -83,40 +84,43 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
     Ok(html_with(status, &page))
 }
 
-impl Row {
-    fn new(gateway: Gateway, processes: &[Process], latest: i64, now: i64) -> Self {
-        let own = processes.iter().filter(|process| process.gateway_id == gateway.id);
-        let processes: Vec<_> = own.map(|process| ProcessRow::new(process, latest, now)).collect();
-        let badge = match (&gateway.revoked_at, processes.first()) {
-            (Some(at), _) => Badge::new("bad", "Revoked", super::parts::when::distance(*at, now)),
-            (None, None) => Badge::new("quiet", "Not seen", "in the last day".into()),
-            (None, Some(_)) if processes.iter().all(|process| process.badge.tone == "good") => {
-                Badge::new("good", "Up to date", String::new())
+impl GatewayRow {
+    fn new(status: GatewayStatus, latest: i64, now: i64) -> Self {
+        let GatewayStatus { gateway, standing, followers } = status;
+        let badge = match standing {
+            GatewayStanding::Revoked => {
+                let ago = gateway.revoked_at.map(|at| distance(at, now)).unwrap_or_default();
+                Badge::new("bad", "Revoked", ago)
             }
-            (None, Some(_)) => Badge::new("warn", "Behind", String::new()),
+            GatewayStanding::Unseen => Badge::new("quiet", "Not seen", "in the last day".into()),
+            GatewayStanding::Silent => Badge::new("bad", "Silent", String::new()),
+            GatewayStanding::Pending => Badge::new("warn", "Behind", String::new()),
+            GatewayStanding::Applied => Badge::new("good", "Up to date", String::new()),
         };
         let path = format!("{PATH}/{}", gateway.id);
+        let processes = followers.into_iter().map(|one| ProcessRow::new(one, latest, now)).collect();
         Self { created: When::day(gateway.created_at), path, badge, processes, gateway }
     }
 }
 
 impl ProcessRow {
-    fn new(process: &Process, latest: i64, now: i64) -> Self {
+    fn new(follower: Follower, latest: i64, now: i64) -> Self {
+        let Follower { process, standing, .. } = follower;
         let behind = latest - process.applied_seq;
-        let badge = if now - process.seen_at > SILENT_AFTER {
-            Badge::new("bad", "Silent", "stopped or cut off".into())
-        } else if behind > 0 {
-            let text = format!("{} change{}", number(behind), if behind == 1 { "" } else { "s" });
-            Badge::new("warn", "Behind", text)
-        } else {
-            Badge::new("good", "Up to date", String::new())
+        let badge = match standing {
+            Standing::Silent => Badge::new("bad", "Silent", "stopped or cut off".into()),
+            Standing::Pending => {
+                let text = format!("{} change{}", number(behind), if behind == 1 { "" } else { "s" });
+                Badge::new("warn", "Behind", text)
+            }
+            Standing::Applied => Badge::new("good", "Up to date", String::new()),
         };
         Self {
-            id: process.process_id.clone(),
             badge,
             applied: number(process.applied_seq),
             applied_at: When::from_now(process.applied_at, now),
             seen: When::from_now(process.seen_at, now),
+            id: process.process_id,
         }
     }
 }
@@ -192,7 +196,7 @@ fn revocation(gateway: &Gateway) -> Question<'static> {
         section: Section::Gateways,
         title: format!("Revoke {}?", gateway.name),
         text: "Its tokens stop working now. Its processes receive no more changes, and serve the keys they know until their \
-               table is too old. This cannot be undone.",
+               table is too old. This cannot be undone; another gateway may have the same name.",
         verb: "Revoke",
         is_grave: true,
         overlaps: &[],

@@ -126,6 +126,8 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Invalid(mistakes) => Self::invalid_fields(mistakes),
             StoreError::Exists(message) => Self::conflict("ALREADY_EXISTS", message),
+            StoreError::GatewayRevoked => Self::conflict("GATEWAY_REVOKED", error.to_string()),
+            StoreError::KeyWasRevoked => Self::conflict("KEY_REVOKED", error.to_string()),
             StoreError::Refused(refusal) => {
                 let code = match refusal {
                     Refusal::Revoked => "KEY_REVOKED",

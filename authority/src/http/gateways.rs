@@ -14,55 +14,13 @@ use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
 use crate::store::gateways::Gateway;
-use crate::store::propagation::{Follower, Standing};
-
-/// A gateway and its processes.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct GatewayView {
-    id: String,
-    name: String,
-    created_at: i64,
-    created_by: String,
-    /// When it was shut out.
-    revoked_at: Option<i64>,
-    /// The Envoy processes that were heard of within a day.
-    processes: Vec<ProcessView>,
-}
-
-/// An Envoy process, and how far it has come.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ProcessView {
-    /// The name of the gateway that it belongs to.
-    gateway: String,
-    /// What it calls itself.
-    id: String,
-    /// The number of the last change that all of its workers act on.
-    applied_change: i64,
-    /// How many changes it lacks.
-    changes_behind: i64,
-    /// When it first said so.
-    applied_at: i64,
-    /// When it was first heard of.
-    first_seen_at: i64,
-    /// When it was last heard of.
-    seen_at: i64,
-    /// `applied`, `pending` or `silent`.
-    standing: Standing,
-}
-
-/// All gateways.
-#[derive(Serialize, ToSchema)]
-pub(super) struct GatewayList {
-    gateways: Vec<GatewayView>,
-    /// The number of the latest change.
-    latest_change: i64,
-}
+use crate::views::gateway::{GatewayList, GatewayView};
 
 /// A new gateway.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateGateway {
-    /// A unique name.
+    /// A name; unique among gateways that are not revoked.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
@@ -86,45 +44,11 @@ pub(super) struct GatewayWithToken {
     token: String,
 }
 
-impl ProcessView {
-    /// How a process stands to a change.
-    pub(crate) fn new(follower: &Follower, change: i64) -> Self {
-        let process = &follower.process;
-        Self {
-            gateway: follower.gateway.clone(),
-            id: process.process_id.clone(),
-            applied_change: process.applied_seq,
-            changes_behind: (change - process.applied_seq).max(0),
-            applied_at: process.applied_at,
-            first_seen_at: process.first_seen,
-            seen_at: process.seen_at,
-            standing: follower.standing,
-        }
-    }
-}
-
 /// List gateways with what their processes have applied.
 #[utoipa::path(get, path = "/v1/gateways",
     responses((status = 200, description = "All gateways", body = GatewayList)))]
 pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Json<GatewayList>, ApiError> {
-    app.flush().await?;
-    let latest = app.store.latest_change().await?;
-    let told = app.store.propagation(latest, clock::now()).await?;
-    let view = |gateway: Gateway| GatewayView {
-        processes: told
-            .followers
-            .iter()
-            .filter(|one| one.process.gateway_id == gateway.id)
-            .map(|one| ProcessView::new(one, latest))
-            .collect(),
-        id: gateway.id,
-        name: gateway.name,
-        created_at: gateway.created_at,
-        created_by: gateway.created_by,
-        revoked_at: gateway.revoked_at,
-    };
-    let gateways = app.store.gateways().await?.into_iter().map(view).collect();
-    Ok(Json(GatewayList { gateways, latest_change: latest }))
+    Ok(Json(app.store.gateway_overview(clock::now()).await?.into()))
 }
 
 /// Register a gateway.
@@ -163,15 +87,12 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GatewayView>, ApiError> {
-    let gateway = app.store.revoke_gateway(&id, clock::now(), &caller.actor).await?;
-    Ok(Json(GatewayView {
-        id: gateway.id,
-        name: gateway.name,
-        created_at: gateway.created_at,
-        created_by: gateway.created_by,
-        revoked_at: gateway.revoked_at,
-        processes: Vec::new(),
-    }))
+    let (now, store) = (clock::now(), &app.store);
+    let id = store.revoke_gateway(&id, now, &caller.actor).await?.id;
+    let overview = store.gateway_overview(now).await?;
+    let status = overview.gateways.into_iter().find(|one| one.gateway.id == id);
+    let status = status.ok_or_else(|| ApiError::not_found("gateway"))?;
+    Ok(Json(GatewayView::new(status, overview.latest_change)))
 }
 
 fn with_token(gateway: Gateway, token: &str) -> Response {

@@ -17,8 +17,8 @@ use super::openapi::wire::PageSchema;
 use super::query::OpenQuery;
 use crate::clock;
 use crate::store::StoreError;
+use crate::store::acknowledgements::Acknowledgement;
 use crate::store::feed::{Answer, Position};
-use crate::store::gateways::Acknowledgement;
 
 /// The longest that a call is held, in seconds. Who asks for more is answered after this.
 const MAX_WAIT: u64 = 60;
@@ -71,7 +71,7 @@ pub(super) async fn read(
     if let Position::After(seq) = position {
         let GatewayCall { gateway_id, process_id } = call;
         let call = Acknowledgement { gateway_id, process_id, seq, at: clock::now() };
-        if !app.acknowledge(call).await? {
+        if !app.store.acknowledge(call).await? {
             let message =
                 "As many processes of this gateway are followed as may be; register another gateway";
             return Err(ApiError::too_many(message));

@@ -63,7 +63,7 @@ pub async fn serve(
     let tls = settings.tls.map(Arc::new);
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
     let guard = tokio::spawn(files::watch(Arc::clone(&store)));
-    let writer = tokio::spawn(write_down(app.clone(), stopped.clone()));
+    let writer = tokio::spawn(write_down(Arc::clone(&store), stopped.clone()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), settings.keep));
     let notifier = settings.notify.map(|notify| {
         tokio::spawn(notify.run(Arc::clone(&store), Arc::clone(&app.notices), stopped.clone()))
@@ -103,7 +103,7 @@ pub async fn serve(
     outcome.map_err(io::Error::other)
 }
 
-async fn write_down(app: App, mut stopped: watch::Receiver<bool>) {
+async fn write_down(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = interval(FLUSH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -111,7 +111,7 @@ async fn write_down(app: App, mut stopped: watch::Receiver<bool>) {
             _ = ticks.tick() => false,
             _ = stopped.wait_for(|stop| *stop) => true,
         };
-        if let Err(error) = app.flush().await {
+        if let Err(error) = store.write_acknowledgements().await {
             tracing::warn!(%error, "cannot write down what gateways have applied");
         }
         if last {

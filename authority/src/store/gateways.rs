@@ -16,13 +16,13 @@ use crate::secret::{self, GATEWAY_PREFIX, Secret};
 pub struct Gateway {
     /// The token's id.
     pub id: String,
-    /// What people call it; unique.
+    /// What people call it; unique among those that are not revoked.
     pub name: String,
     /// When it was registered.
     pub created_at: i64,
     /// By whom.
     pub created_by: String,
-    /// When it was shut out, if it was.
+    /// When it was revoked, if it was.
     pub revoked_at: Option<i64>,
 }
 
@@ -42,24 +42,6 @@ pub struct Process {
     /// When it was last heard of.
     pub seen_at: i64,
 }
-
-/// What one call of a process says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Acknowledgement {
-    /// The gateway.
-    pub gateway_id: String,
-    /// The process.
-    pub process_id: String,
-    /// How far it has come.
-    pub seq: i64,
-    /// When.
-    pub at: i64,
-}
-
-/// How many processes of one gateway are followed. Ids of processes are what a gateway says that they are.
-pub const MOST_PROCESSES: usize = 10_000;
-/// How many silent ones go where there is no room for another.
-const GO_AT_ONCE: i64 = 1_000;
 
 impl Store {
     /// Registers a gateway and makes its first token.
@@ -100,7 +82,7 @@ impl Store {
     /// Makes another token for a gateway. The tokens that it had go on for `overlap` seconds at most.
     ///
     /// # Errors
-    /// Where there is no such gateway, or it is shut out.
+    /// Where there is no such gateway, or it is revoked.
     pub async fn rotate_gateway_token(
         &self,
         id: &str,
@@ -116,7 +98,7 @@ impl Store {
         let mut write = self.write().await?;
         let gateway = write.gateway(id).await?;
         if gateway.revoked_at.is_some() {
-            return Err(StoreError::Exists("the gateway is shut out; register it anew"));
+            return Err(StoreError::GatewayRevoked);
         }
         let end = now + overlap;
         let sql = "UPDATE gateway_token SET expires_at = $1 WHERE gateway_id = $2 \
@@ -131,8 +113,8 @@ impl Store {
         Ok((gateway, token))
     }
 
-    /// Shuts a gateway out: its tokens are good for nothing from now on. What its processes know stays with them until
-    /// their table is too old.
+    /// Revokes a gateway: its tokens are good for nothing from now on, and its name may be given to another. What its
+    /// processes know stays with them until their table is too old.
     ///
     /// # Errors
     /// Where there is no such gateway.
@@ -161,20 +143,23 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(digest).bind(now).fetch_optional(&self.pool).await?)
     }
 
-    /// All gateways by name.
+    /// All gateways by name, of one name the one that is good first.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn gateways(&self) -> Result<Vec<Gateway>, StoreError> {
-        let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway ORDER BY name";
+        let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway \
+                   ORDER BY name, revoked_at IS NOT NULL, created_at DESC, id DESC";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
     }
 
-    /// All processes that were heard of since a time, those heard of last first.
+    /// All processes that were last seen at a time or since, those seen last first. What this program has heard and not
+    /// written down yet is among it.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn processes(&self, since: i64) -> Result<Vec<Process>, StoreError> {
+        self.write_acknowledgements().await?;
         let sql = "SELECT gateway_id, process_id, applied_seq, applied_at, first_seen, seen_at FROM gateway_process \
                    WHERE seen_at >= $1 ORDER BY seen_at DESC, process_id";
         Ok(sqlx::query_as(sql).bind(since).fetch_all(&self.pool).await?)
@@ -190,69 +175,13 @@ impl Store {
         sqlx::query(sql).bind(since).execute(&mut *write.tx).await?;
         write.commit().await
     }
-
-    /// Whether a process is followed, or there is room for it among those of its gateway beside `more` that are not
-    /// written down yet. Where there is none, silent ones make room: they may be cut off, and most likely they are gone.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn has_room_for(
-        &self,
-        gateway_id: &str,
-        process_id: &str,
-        more: usize,
-        silent_before: i64,
-    ) -> Result<bool, StoreError> {
-        let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1 AND process_id = $2";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway_id.to_owned()).bind(process_id.to_owned());
-        if query.fetch_one(&self.pool).await? > 0 {
-            return Ok(true);
-        }
-        let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway_id.to_owned());
-        let count = usize::try_from(query.fetch_one(&self.pool).await?).unwrap_or(usize::MAX);
-        if count.saturating_add(more) < MOST_PROCESSES {
-            return Ok(true);
-        }
-        let sql = "DELETE FROM gateway_process WHERE gateway_id = $1 AND process_id IN \
-                   (SELECT process_id FROM gateway_process WHERE gateway_id = $1 AND seen_at < $2 \
-                   ORDER BY seen_at LIMIT $3)";
-        let mut write = self.write().await?;
-        let query = sqlx::query(sql).bind(gateway_id.to_owned()).bind(silent_before).bind(GO_AT_ONCE);
-        let gone = query.execute(&mut *write.tx).await?.rows_affected();
-        write.commit().await?;
-        Ok(gone > 0)
-    }
-
-    /// Writes down what processes have said, in one transaction. A process that begins again from less says so.
-    ///
-    /// # Errors
-    /// Where the database fails; nothing is written then.
-    pub async fn acknowledge(&self, calls: &[Acknowledgement]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO gateway_process (gateway_id, process_id, applied_seq, applied_at, first_seen, seen_at) \
-                   VALUES ($1, $2, $3, $4, $4, $4) ON CONFLICT (gateway_id, process_id) DO UPDATE SET \
-                   applied_at = CASE WHEN gateway_process.applied_seq = excluded.applied_seq \
-                   THEN gateway_process.applied_at ELSE excluded.applied_at END, \
-                   applied_seq = excluded.applied_seq, seen_at = excluded.seen_at";
-        let mut write = self.write().await?;
-        for call in calls {
-            sqlx::query(sql)
-                .bind(call.gateway_id.as_str())
-                .bind(call.process_id.as_str())
-                .bind(call.seq)
-                .bind(call.at)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        write.commit().await
-    }
 }
 
 impl Write<'_> {
-    /// A gateway by its public id or its name.
+    /// A gateway by its public id or its name; of several of one name the one that is good, else the youngest.
     async fn gateway(&mut self, id: &str) -> Result<Gateway, StoreError> {
-        let sql =
-            "SELECT id, name, created_at, created_by, revoked_at FROM gateway WHERE id = $1 OR name = $1";
+        let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway WHERE id = $1 OR name = $1 \
+                   ORDER BY id = $1 DESC, revoked_at IS NOT NULL, created_at DESC, id DESC LIMIT 1";
         let found: Option<Gateway> =
             sqlx::query_as(sql).bind(id.to_owned()).fetch_optional(&mut *self.tx).await?;
         found.ok_or(StoreError::NotFound("gateway"))

@@ -183,7 +183,7 @@ impl Store {
     async fn refuse_revoked(&self, lines: &[Line]) -> Result<(), StoreError> {
         let known = self.journalled().await?;
         if lines.iter().any(|line| known.revoked.contains_key(&line.digest)) {
-            return Err(StoreError::Exists("one of the keys was revoked"));
+            return Err(StoreError::KeyWasRevoked);
         }
         Ok(())
     }

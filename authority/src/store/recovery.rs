@@ -58,7 +58,7 @@ impl Store {
     /// Where the database is not a file of its own, or the copy exists already or cannot be written.
     pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         if self.database.path().is_none() {
-            return Err(StoreError::Exists("PostgreSQL has tools of its own for this: see pg_dump"));
+            return Err(StoreError::UsePostgresTools("see pg_dump"));
         }
         let failed = |error| StoreError::File(to.display().to_string(), error);
         match files::create_new(to) {
@@ -256,9 +256,7 @@ pub async fn restore(
     now: i64,
 ) -> Result<(Recovered, Option<PathBuf>), StoreError> {
     let Some(path) = database.path() else {
-        return Err(StoreError::Exists(
-            "PostgreSQL has tools of its own for this: restore with them, then run this without a file",
-        ));
+        return Err(StoreError::UsePostgresTools("restore with them, then run this without a file"));
     };
     super::refuse_journal_in(database, Some(&journal))?;
     let held = if path.exists() { Some(hold(database).await?) } else { None };
@@ -332,7 +330,7 @@ async fn set_right(fresh: &Path, journal: Journal, now: i64) -> Result<Recovered
     let is_ours = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.is_ok();
     let _ = connection.close().await;
     if !is_ours {
-        return Err(StoreError::Exists("that file is no backup of an authority; nothing was changed"));
+        return Err(StoreError::NotABackup);
     }
     let store = Store::open_with(&database, Some(journal)).await?;
     let recovered = store.recover(true, now).await?;
@@ -343,7 +341,7 @@ async fn set_right(fresh: &Path, journal: Journal, now: i64) -> Result<Recovered
 /// Locks a database against everybody else, for as long as the connection is kept. A file leaves its write-ahead log only
 /// if nobody else has it open, and then it is complete by itself.
 async fn hold(database: &Database) -> Result<AnyConnection, StoreError> {
-    let in_use = || StoreError::Exists("the database is in use; stop `flint serve` first");
+    let in_use = || StoreError::InUse;
     let mut connection = connection::connect(database).await?;
     sqlx::query("PRAGMA busy_timeout = 500").execute(&mut connection).await?;
     let left =

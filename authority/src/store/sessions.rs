@@ -147,17 +147,6 @@ impl Store {
         write.commit().await
     }
 
-    /// Whether this is the operator's password: what is asked again before something grave.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn confirm_password(&self, session: &Session, password: String) -> Result<bool, StoreError> {
-        let sql = "SELECT password_hash FROM operator WHERE id = $1";
-        let hash: Option<String> =
-            sqlx::query_scalar(sql).bind(session.operator.id.clone()).fetch_optional(&self.pool).await?;
-        Ok(password.len() <= password::MAX_BYTES && password::verify(password, hash).await)
-    }
-
     /// Forgets what has ended: sessions, and failures of long ago.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 use flint::clock;
 use flint::model::State;
+use flint::store::acknowledgements::Acknowledgement;
 use flint::store::listing::Filter;
 use flint_contract::key::Digest;
 
@@ -123,6 +124,34 @@ async fn a_revoked_key_shows_which_gateways_refuse_it() {
     }
     visitor.get("/settings/api-keys?status=revoked").await.says(200, &["Checkout", "found in a log"]);
     visitor.get("/settings/api-keys?status=active").await.says(200, &["No keys match"]);
+}
+
+#[tokio::test]
+async fn a_process_that_was_replaced_makes_no_gateway_look_ill() {
+    let dashboard = Dashboard::start().await;
+    let mut visitor = dashboard.operator(0).await;
+    let (store, now) = (&dashboard.store, clock::now());
+    let (gateway, _) = store.create_gateway("edge", now, &actor()).await.unwrap();
+    make(&mut visitor, "Checkout").await;
+    let said = async |process: &str, seq, at| {
+        let (gateway_id, process_id) = (gateway.id.clone(), process.into());
+        assert!(store.acknowledge(Acknowledgement { gateway_id, process_id, seq, at }).await.unwrap());
+        store.write_acknowledgements().await.unwrap();
+    };
+    said("old", 0, now - 5_000).await;
+    said("old", 0, now - 1_000).await;
+    let page = visitor.get("/settings/gateways").await;
+    page.says(200, &["Silent", "old"]);
+    said("new", 0, now - 990).await;
+    said("new", 0, now).await;
+    let page = visitor.get("/settings/gateways").await;
+    page.says(200, &["Behind", "1 change", "new"]);
+    // What was heard just now is not written down yet, and counts.
+    let (gateway_id, process_id) = (gateway.id.clone(), "new".into());
+    assert!(store.acknowledge(Acknowledgement { gateway_id, process_id, seq: 1, at: now }).await.unwrap());
+    let page = visitor.get("/settings/gateways").await;
+    page.says(200, &["Up to date"]);
+    assert!(!page.text.contains("Silent") && !page.text.contains("Behind"), "{}", page.text);
 }
 
 #[tokio::test]

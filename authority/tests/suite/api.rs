@@ -233,8 +233,25 @@ on_both! {
         assert!(!reads(&made["token"]).await && !reads(&second["token"]).await && reads(&third["token"]).await);
         client.send(Method::POST, "/v1/gateways/edge/revoke", Bytes::new()).await.ok();
         assert!(!reads(&third["token"]).await);
-        assert_eq!(client.post(&path, &json!({})).await.error().0, 409);
+        assert_eq!(client.post(&path, &json!({})).await.error(), (409, "GATEWAY_REVOKED".into()));
         assert_eq!(client.post("/v1/gateways/none/rotate-token", &json!({})).await.error().0, 404);
+    }
+
+    async fn the_name_of_a_revoked_gateway_may_be_given_to_another(backend) {
+        let harness = backend.start().await;
+        let client = harness.token(&["gateways:*"]).await;
+        let revoke = async || client.send(Method::POST, "/v1/gateways/edge/revoke", Bytes::new()).await.ok();
+        let create = async || client.post("/v1/gateways", &json!({"name": "edge"})).await;
+        let first = create().await.ok();
+        let revoked = revoke().await;
+        assert_eq!((&revoked["id"], &revoked["standing"]), (&first["id"], &json!("revoked")));
+        let second = create().await.ok();
+        assert_eq!(create().await.error(), (409, "ALREADY_EXISTS".into()));
+        let rotated = client.post("/v1/gateways/edge/rotate-token", &json!({})).await.ok();
+        assert_eq!(rotated["id"], second["id"], "the name is that of the one that is good");
+        assert_eq!(revoke().await["id"], second["id"]);
+        let listed = client.get("/v1/gateways").await.ok();
+        assert_eq!(listed["gateways"].as_array().unwrap().len(), 2);
     }
 
     async fn a_revocation_shows_who_refuses_it(backend) {

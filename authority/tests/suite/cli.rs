@@ -1,6 +1,7 @@
 use flint::clock;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
+use flint::store::acknowledgements::Acknowledgement;
 use flint::store::importing::STEP;
 use flint_contract::key::Digest;
 use serde_json::{Value, json};
@@ -142,7 +143,35 @@ on_both! {
         let listed = flint_json(&test.database, &["gateways", "list"]).await;
         assert_eq!(listed["gateways"][0]["name"], "edge");
         assert_eq!(listed["gateways"][0]["processes"], json!([]));
+        assert_eq!(listed["gateways"][0]["standing"], "unseen");
         assert!(!listed.to_string().contains(made["token"].as_str().unwrap()));
+    }
+
+    async fn after_a_rolling_restart_every_front_says_the_same(backend) {
+        let harness = backend.start().await;
+        let (store, now) = (&harness.store, clock::now());
+        let (gateway, _) = store.create_gateway("edge", now, &actor()).await.unwrap();
+        harness.key("CI").await;
+        let said = async |process: &str, seq, at| {
+            let (gateway_id, process_id) = (gateway.id.clone(), process.into());
+            assert!(store.acknowledge(Acknowledgement { gateway_id, process_id, seq, at }).await.unwrap());
+            store.write_acknowledgements().await.unwrap();
+        };
+        // The old process lacks the latest change and is no longer seen; a newer one has come for it.
+        said("old", 0, now - 5_000).await;
+        said("old", 0, now - 1_000).await;
+        said("new", 1, now - 990).await;
+        said("new", 1, now).await;
+        let listed = harness.token(&["gateways:read"]).await.get("/v1/gateways").await.ok();
+        assert_eq!(listed["gateways"][0]["standing"], "applied");
+        let processes = listed["gateways"][0]["processes"].as_array().unwrap();
+        let ids: Vec<_> = processes.iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["new"]);
+        assert_eq!(flint_json(&harness.database.database, &["gateways", "list"]).await, listed);
+        let table = flint(&harness.database.database, &["gateways", "list"]).await;
+        assert!(stdout(&table).contains("applied") && !stdout(&table).contains("old"), "{}", stdout(&table));
+        let metrics = String::from_utf8(harness.client.get("/metrics").await.body.to_vec()).unwrap();
+        assert!(metrics.contains("flint_gateway_processes{standing=\"silent\"} 0"), "{metrics}");
     }
 }
 

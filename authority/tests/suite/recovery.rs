@@ -166,7 +166,7 @@ async fn a_file_that_is_no_backup_is_not_restored() {
         std::fs::write(&file, content).unwrap();
         let refused = flint(database, &["restore", file.to_str().unwrap()]).await;
         assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
-        assert!(stderr(&refused).contains("is no backup"), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("is not a backup"), "{}", stderr(&refused));
         assert_eq!(flint_json(database, &["keys", "show", &id]).await["status"], "active");
     }
     let left = std::fs::read_dir(path.parent().unwrap())

@@ -8,7 +8,7 @@ use crate::store::Actor;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
-    /// A unique name
+    /// A name; unique among gateways that are not revoked
     name: String,
 }
 

@@ -1,64 +1,50 @@
 //! `flint gateways list`
 
-use serde_json::json;
-
+use crate::cli::colour::{BAD, GOOD, WARN, paint};
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::model::DAY;
-
-/// Processes that were not heard of for this long are gone.
-const FORGET: i64 = DAY;
+use crate::store::propagation::Standing;
+use crate::store::standing::GatewayStanding;
+use crate::views::gateway::{GatewayList, GatewayView};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {}
 
 impl List {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let store = global.open_existing().await?;
-        let (gateways, latest) = (store.gateways().await?, store.latest_change().await?);
-        let processes = store.processes(clock::now() - FORGET).await?;
-        let of = |id: &str| processes.iter().filter(|process| process.gateway_id == id).collect::<Vec<_>>();
+        let overview = global.open_existing().await?.gateway_overview(clock::now()).await?;
+        let list = GatewayList::from(overview);
         if global.json {
-            let list: Vec<_> = gateways
-                .iter()
-                .map(|gateway| {
-                    let processes: Vec<_> = of(&gateway.id)
-                        .iter()
-                        .map(|process| {
-                            json!({
-                                "id": process.process_id,
-                                "applied_seq": process.applied_seq,
-                                "applied_at": process.applied_at,
-                                "seen_at": process.seen_at,
-                                "changes_behind": (latest - process.applied_seq).max(0),
-                            })
-                        })
-                        .collect();
-                    json!({
-                        "id": gateway.id,
-                        "name": gateway.name,
-                        "created_at": gateway.created_at,
-                        "revoked_at": gateway.revoked_at,
-                        "processes": processes,
-                    })
-                })
-                .collect();
-            return output::json(&json!({ "gateways": list, "latest_change": latest }));
+            return output::json(&list);
         }
-        let mut rows = Vec::new();
-        for gateway in &gateways {
-            let name = || [gateway.id.clone(), gateway.name.clone()];
-            let processes = of(&gateway.id);
-            if processes.is_empty() {
-                let [id, name] = name();
-                rows.push([id, name, "-".into(), "-".into(), "never".into()]);
-            }
-            for process in processes {
-                let [id, name] = name();
-                let behind = (latest - process.applied_seq).max(0).to_string();
-                rows.push([id, name, process.process_id.clone(), behind, clock::to_text(process.seen_at)]);
-            }
-        }
-        output::print(&output::table(["id", "name", "process", "changes behind", "last seen"], &rows))
+        let rows: Vec<_> = list.gateways.iter().flat_map(rows).collect();
+        let headings = ["id", "name", "process", "standing", "changes behind", "last seen"];
+        output::print(&output::table(headings, &rows))
     }
+}
+
+/// A line for each process, or one for a gateway that has none.
+fn rows(gateway: &GatewayView) -> Vec<[String; 6]> {
+    let is_revoked = gateway.standing == GatewayStanding::Revoked;
+    let standing = match gateway.standing {
+        GatewayStanding::Revoked => paint(BAD, "revoked"),
+        other => other.as_str().into(),
+    };
+    let row = |process: String, standing, behind: String, seen: String| {
+        [gateway.id.clone(), gateway.name.clone(), process, standing, behind, seen]
+    };
+    if gateway.processes.is_empty() {
+        return vec![row("-".into(), standing, "-".into(), "not within a day".into())];
+    }
+    let processes = gateway.processes.iter().map(|process| {
+        let own = match process.standing {
+            Standing::Applied => paint(GOOD, "applied"),
+            Standing::Pending => paint(WARN, "pending"),
+            Standing::Silent => paint(BAD, "silent"),
+        };
+        let standing = if is_revoked { standing.clone() } else { own };
+        let seen = clock::to_text(process.seen_at);
+        row(process.id.clone(), standing, process.changes_behind.to_string(), seen)
+    });
+    processes.collect()
 }

@@ -12,9 +12,9 @@ use crate::http::App;
 use crate::http::access::{Caller, address};
 use crate::http::error::ApiError;
 use crate::http::extract::{JsonBody, OptionalBody};
-use crate::http::gateways::ProcessView;
 use crate::model::DEFAULT_OVERLAP;
 use crate::model::view::KeyView;
+use crate::views::gateway::ProcessView;
 
 /// How to rotate.
 #[derive(Default, Deserialize, ToSchema)]
@@ -140,7 +140,6 @@ pub(in crate::http) async fn propagation(
     _: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<PropagationView>, ApiError> {
-    app.flush().await?;
     let told = app.store.propagation_of_key(&id, clock::now()).await?;
     let processes = told.followers.iter().map(|one| ProcessView::new(one, told.change)).collect();
     Ok(Json(PropagationView { applied: told.applied, of: told.of, processes }))
