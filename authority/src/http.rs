@@ -8,11 +8,9 @@ pub mod error;
 pub mod extract;
 pub mod openapi;
 pub mod query;
-pub mod server;
 
 mod activity;
 mod audit;
-mod client_address;
 mod gateways;
 mod health;
 mod key_table;
@@ -42,7 +40,7 @@ pub struct App {
     stopping: watch::Receiver<bool>,
     counted: Arc<metrics::Counted>,
     last_page: Arc<key_table::LastPage>,
-    notices: Arc<Counts>,
+    pub(crate) notices: Arc<Counts>,
 }
 
 /// A method of a path, what it needs, and what answers.

@@ -25,6 +25,8 @@ pub mod store;
 
 pub mod views;
 
+pub mod server;
+
 pub mod http;
 
 pub mod dashboard;
@@ -32,5 +34,7 @@ pub mod dashboard;
 pub mod notices;
 
 pub mod probe;
+
+pub mod serve;
 
 pub mod cli;

@@ -14,9 +14,10 @@ use super::duration::parse_span;
 use super::open_files;
 use super::{Global, notices, output};
 use crate::clock;
-use crate::http::server::{self, Limits, Proxy, Settings, Tls, TlsFiles};
 use crate::notices::Notify;
 use crate::secret::Secret;
+use crate::serve::{self, Settings};
+use crate::server::{Limits, Proxy, Tls, TlsFiles};
 use crate::store::catalogue::Offered;
 use crate::store::operators::Operator;
 use crate::store::rollup::Retention;
@@ -98,7 +99,7 @@ impl Serve {
         announce(global, scheme, address, first)?;
         let journal = journal.path().display();
         tracing::info!(%address, scheme, database = %global.database, %journal, "serving");
-        server::serve(listener, store, settings, stop).await?;
+        serve::run(listener, store, settings, stop).await?;
         tracing::info!("stopped");
         Ok(())
     }

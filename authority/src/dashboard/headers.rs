@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::error::PageError;
 use super::shell::Theme;
 use super::visitor::Renewal;
-use crate::http::access::{is_over_tls, is_text};
+use crate::server::{is_over_tls, is_text};
 
 /// Only what this server sends: no script or style inside a page, no frame around it, no form to elsewhere.
 /// `connect-src` is for the page that refreshes itself.

@@ -16,8 +16,8 @@ use super::shell::{Bare, Theme, html};
 use super::visitor::{COOKIE, Posted, cookie, local_path, read_form, session_cookie};
 use crate::clock;
 use crate::http::App;
-use crate::http::access::address;
 use crate::secret::Secret;
+use crate::server::address;
 use crate::store::StoreError;
 use crate::store::sessions::{LIFETIME, SignIn};
 

@@ -13,8 +13,7 @@ use super::fields::Fields;
 use super::shell::Theme;
 use crate::clock;
 use crate::http::App;
-use crate::http::access::address;
-use crate::http::extract::Unread;
+use crate::server::{Unread, address};
 use crate::store::sessions::{LIFETIME, Session, SignIn};
 use crate::store::{Actor, Store, StoreError};
 

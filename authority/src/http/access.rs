@@ -2,17 +2,16 @@
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flint_contract::key::Digest;
-use percent_encoding::percent_decode_str;
 
 use super::App;
-use super::client_address::Origin;
 use super::error::ApiError;
 use super::extract::{GatewayCall, bearer};
 use crate::clock;
+use crate::server::{address, is_text};
 use crate::store::Actor;
 use crate::store::api_tokens::ApiToken;
 
@@ -77,21 +76,6 @@ async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result
     Ok(())
 }
 
-/// Whether a path says text: the database takes neither bytes that are none nor a NUL.
-pub(crate) fn is_text(path: &str) -> bool {
-    percent_decode_str(path).decode_utf8().is_ok_and(|text| !text.contains('\0'))
-}
-
-/// Where a request came from, as far as that is known.
-pub(crate) fn address(extensions: &Extensions) -> Option<String> {
-    extensions.get::<Origin>().map(|origin| origin.address.to_string())
-}
-
-/// Whether the client came over TLS: to us, or to a proxy that is trusted.
-pub(crate) fn is_over_tls(extensions: &Extensions) -> bool {
-    extensions.get::<Origin>().is_some_and(|origin| origin.over_tls)
-}
-
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
@@ -105,25 +89,5 @@ impl<S: Sync> FromRequestParts<S> for GatewayCall {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get().cloned().ok_or_else(ApiError::unauthenticated)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_text_without_a_nul() {
-        for (path, expected) in [
-            ("/v1/keys/key_1", true),
-            ("/%C3%BC", true),
-            ("/%zz", true),
-            ("/%FF", false),
-            ("/%E2%28%A1", false),
-            ("/%00", false),
-            ("/a%00/b", false),
-        ] {
-            assert_eq!(is_text(path), expected, "{path}");
-        }
     }
 }

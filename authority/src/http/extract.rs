@@ -2,20 +2,17 @@
 //!
 //! A body that is not right is described by field and rule, never by what it holds: it might hold a secret.
 
-use std::error::Error as _;
-
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use flint_contract::key::Digest;
 use flint_contract::protocol::GATEWAY_HEADER;
-use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::ApiError;
-use super::server::Stalled;
 use crate::clock;
+use crate::server::Unread;
 
 /// A call of an Envoy process with a good gateway token.
 #[derive(Clone, Debug)]
@@ -126,33 +123,6 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, 
         Unread::Slow => ApiError::too_slow(),
         Unread::Broken => ApiError::invalid("The body ended too early"),
     })
-}
-
-/// Why a body could not be read whole.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Unread {
-    /// It is larger than is read.
-    Large,
-    /// It came too slowly.
-    Slow,
-    /// The client stopped in the middle of it.
-    Broken,
-}
-
-impl Unread {
-    pub(crate) fn of(error: &axum::Error) -> Self {
-        let mut next = error.source();
-        while let Some(cause) = next {
-            if cause.is::<Stalled>() {
-                return Self::Slow;
-            }
-            if cause.is::<LengthLimitError>() {
-                return Self::Large;
-            }
-            next = cause.source();
-        }
-        Self::Broken
-    }
 }
 
 fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {

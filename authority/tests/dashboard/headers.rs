@@ -1,4 +1,4 @@
-use flint::http::server::Settings;
+use flint::serve::Settings;
 
 use crate::visitor::Dashboard;
 

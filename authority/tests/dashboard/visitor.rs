@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use flint::clock;
 use flint::config::Database;
-use flint::http::server::{self, Settings};
+use flint::serve::{self, Settings};
 use flint::store::sessions::SignIn;
 use flint::store::{Actor, Store};
 use http_body_util::{BodyExt as _, Full};
@@ -58,7 +58,7 @@ impl Dashboard {
         let (_, password) = store.create_operator(NAME, clock::now(), &actor()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(server::serve(listener, Arc::clone(&store), settings, std::future::pending()));
+        tokio::spawn(serve::run(listener, Arc::clone(&store), settings, std::future::pending()));
         Self { store, password: password.reveal().into(), base, _directory: directory }
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use flint::clock;
 use flint::config::Database;
-use flint::http::server::{self, Settings};
 use flint::model::Key;
 use flint::model::draft::NewKey;
 use flint::model::import::{Format, parse};
+use flint::serve::{self, Settings};
 use flint::store::api_tokens::NewApiToken;
 use flint::store::keys::Made;
 use flint::store::{Actor, Store};
@@ -175,7 +175,7 @@ async fn serve(store: Arc<Store>, settings: Settings) -> (Client, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(server::serve(listener, store, settings, async {
+    let task = tokio::spawn(serve::run(listener, store, settings, async {
         let _ = stopped.await;
     }));
     (client, Running { stop, task })

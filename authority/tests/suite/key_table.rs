@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flint::clock;
-use flint::http::server::{Limits, Settings};
+use flint::serve::Settings;
+use flint::server::Limits;
 use flint::store::Store;
 use serde_json::{Value, json};
 

@@ -2,7 +2,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::http::Method;
-use flint::http::server::{Limits, Settings};
+use flint::serve::Settings;
+use flint::server::Limits;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;

@@ -9,11 +9,12 @@ use utoipa::ToSchema;
 use super::{KeyWithSecret, SMALL};
 use crate::clock;
 use crate::http::App;
-use crate::http::access::{Caller, address};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::extract::{JsonBody, OptionalBody};
 use crate::model::DEFAULT_OVERLAP;
 use crate::model::view::KeyView;
+use crate::server::address;
 use crate::views::gateway::ProcessView;
 
 /// How to rotate.

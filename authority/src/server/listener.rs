@@ -17,7 +17,7 @@ use super::connection::Serving;
 const LOG_AGAIN: Duration = Duration::from_secs(60);
 
 /// What gives connections; the tests have one that fails.
-pub(super) trait Accept {
+pub(crate) trait Accept {
     fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
 
@@ -34,7 +34,7 @@ struct Seldom {
 }
 
 /// Takes connections until the server stops, then waits until all have ended.
-pub(super) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
+pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
     let slots = Arc::new(Semaphore::new(serving.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut stopping = serving.stopping.clone();
     let mut connections = JoinSet::new();
@@ -103,7 +103,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::watch;
 
-    use crate::http::server::limits::Limits;
+    use crate::server::limits::Limits;
 
     /// Fails so often, with too many open files, before it goes on.
     struct Failing {

@@ -1,15 +1,4 @@
-//! A running server: the listener, the work that goes on beside requests, and an orderly end.
-//!
-//! `listener` takes connections, `connection` serves one, `progress` says when it takes too long (`stream` and `body` tell
-//! it what happens), `limits` has the numbers, `tls` the certificate.
-
-mod body;
-mod connection;
-mod limits;
-mod listener;
-mod progress;
-mod stream;
-mod tls;
+//! `flint serve` as a whole: the fronts behind one listener, the work that goes on beside requests, and an orderly end.
 
 use std::future::Future;
 use std::io;
@@ -21,13 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-pub(crate) use self::body::Stalled;
-use self::connection::Serving;
-pub use self::limits::Limits;
-pub use self::tls::{Tls, TlsError, TlsFiles};
-pub use super::client_address::{NotAProxy, Proxy};
-use super::{App, router};
+use crate::http::{App, router};
 use crate::notices::Notify;
+use crate::server::{self, Limits, Proxy, Serving, Tls};
 use crate::store::rollup::Retention;
 use crate::store::{Store, files, upkeep, wake};
 
@@ -52,7 +37,7 @@ pub struct Settings {
 }
 
 /// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what is left.
-pub async fn serve(
+pub async fn run(
     listener: TcpListener,
     store: Arc<Store>,
     settings: Settings,
@@ -76,7 +61,7 @@ pub async fn serve(
         tls,
         stopping: stopped,
     };
-    let server = tokio::spawn(listener::run(listener, Arc::new(serving)));
+    let server = tokio::spawn(server::run(listener, Arc::new(serving)));
     let abort = server.abort_handle();
     tokio::pin!(server);
     let outcome = tokio::select! {

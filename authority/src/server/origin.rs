@@ -9,8 +9,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 use flint_contract::entry::Cidr;
+use percent_encoding::percent_decode_str;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -45,6 +46,21 @@ impl Origin {
         let over_tls = scheme.map_or(over_tls, |scheme| scheme.eq_ignore_ascii_case("https"));
         Self { address: client_behind(peer, headers, proxies), over_tls }
     }
+}
+
+/// Whether a path says text: the database takes neither bytes that are none nor a NUL.
+pub(crate) fn is_text(path: &str) -> bool {
+    percent_decode_str(path).decode_utf8().is_ok_and(|text| !text.contains('\0'))
+}
+
+/// Where a request came from, as far as that is known.
+pub(crate) fn address(extensions: &Extensions) -> Option<String> {
+    extensions.get::<Origin>().map(|origin| origin.address.to_string())
+}
+
+/// Whether the client came over TLS: to us, or to a proxy that is trusted.
+pub(crate) fn is_over_tls(extensions: &Extensions) -> bool {
+    extensions.get::<Origin>().is_some_and(|origin| origin.over_tls)
 }
 
 fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[Proxy]) -> IpAddr {
@@ -182,6 +198,21 @@ mod tests {
         }
         for bad in ["", "10.0.0.1/8", "proxy.internal", "10.0.0.0/33", "10.0.0.1:80"] {
             assert_eq!(bad.parse::<Proxy>(), Err(NotAProxy), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_text_without_a_nul() {
+        for (path, expected) in [
+            ("/v1/keys/key_1", true),
+            ("/%C3%BC", true),
+            ("/%zz", true),
+            ("/%FF", false),
+            ("/%E2%28%A1", false),
+            ("/%00", false),
+            ("/a%00/b", false),
+        ] {
+            assert_eq!(is_text(path), expected, "{path}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The bodies of requests, which have to come on, and of answers, whose end is told.
 
+use std::error::Error as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body as AnyBody, Bytes};
+use http_body_util::LengthLimitError;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -14,7 +16,7 @@ use super::progress::Exchange;
 /// Why a body ended that came too slowly.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the body came too slowly")]
-pub(crate) struct Stalled;
+struct Stalled;
 
 /// The body of a request.
 pub(super) struct Timed {
@@ -29,6 +31,34 @@ pub(super) struct Timed {
 pub(super) struct Told {
     body: AnyBody,
     _exchange: Exchange,
+}
+
+/// Why a body could not be read whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unread {
+    /// It is larger than is read.
+    Large,
+    /// It came too slowly.
+    Slow,
+    /// The client stopped in the middle of it.
+    Broken,
+}
+
+impl Unread {
+    /// Finds the reason in an error of reading.
+    pub(crate) fn of(error: &axum::Error) -> Self {
+        let mut next = error.source();
+        while let Some(cause) = next {
+            if cause.is::<Stalled>() {
+                return Self::Slow;
+            }
+            if cause.is::<LengthLimitError>() {
+                return Self::Large;
+            }
+            next = cause.source();
+        }
+        Self::Broken
+    }
 }
 
 impl Timed {

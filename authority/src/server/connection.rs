@@ -21,21 +21,21 @@ use tokio::time::timeout;
 
 use super::body::{Timed, Told};
 use super::limits::Limits;
+use super::origin::{Origin, Proxy};
 use super::progress::{Overdue, Progress};
 use super::stream::Watched;
 use super::tls::Tls;
-use crate::http::client_address::{Origin, Proxy};
 
 /// How often an HTTP/2 connection is asked whether it still lives, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
 /// What every connection is served with.
-pub(super) struct Serving {
-    pub(super) router: TowerToHyperService<Router>,
-    pub(super) limits: Limits,
-    pub(super) proxies: Vec<Proxy>,
-    pub(super) tls: Option<Arc<Tls>>,
-    pub(super) stopping: watch::Receiver<bool>,
+pub(crate) struct Serving {
+    pub(crate) router: TowerToHyperService<Router>,
+    pub(crate) limits: Limits,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 impl Serving {

@@ -98,7 +98,7 @@ impl Tls {
     }
 
     /// Reads the files again with every SIGHUP, and every minute, for as long as the program runs.
-    pub(super) async fn follow(self: Arc<Self>) {
+    pub(crate) async fn follow(self: Arc<Self>) {
         let mut ticks = interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hangups = Hangups::new();

@@ -1,0 +1,21 @@
+//! A server: takes connections and gives each request to a router. It knows no page and no database.
+//!
+//! `listener` takes connections, `connection` serves one, `progress` says when it takes too long (`stream` and `body` tell
+//! it what happens), `limits` has the numbers, `tls` the certificate. `origin` says where a request comes from.
+
+mod body;
+mod connection;
+mod limits;
+mod listener;
+mod origin;
+mod progress;
+mod stream;
+mod tls;
+
+pub(crate) use self::body::Unread;
+pub(crate) use self::connection::Serving;
+pub use self::limits::Limits;
+pub(crate) use self::listener::run;
+pub use self::origin::{NotAProxy, Proxy};
+pub(crate) use self::origin::{address, is_over_tls, is_text};
+pub use self::tls::{Tls, TlsError, TlsFiles};
