@@ -30,13 +30,15 @@ mod permissions;
 mod sign_in;
 mod tokens;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
-use crate::http::App;
+use crate::store::Store;
 use error::PageError;
 
 /// The largest form that is read, in bytes.
@@ -44,8 +46,16 @@ const MAX_FORM: usize = 64 * 1024;
 /// Where people land.
 const HOME: &str = "/settings/api-keys";
 
-/// Every page.
-pub fn router() -> Router<App> {
+/// What every page can reach.
+#[derive(Clone, Debug)]
+struct Site {
+    store: Arc<Store>,
+    /// The permissions that an API token can have, in order.
+    grants: Arc<[&'static str]>,
+}
+
+/// Every page. `grants` are the permissions that an API token can have, in order.
+pub fn router(store: Arc<Store>, grants: Arc<[&'static str]>) -> Router {
     Router::new()
         .route("/", get(async || Redirect::to(HOME)))
         .route("/settings", get(async || Redirect::to(HOME)))
@@ -64,4 +74,5 @@ pub fn router() -> Router<App> {
         .method_not_allowed_fallback(async || PageError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(from_fn(headers::dress))
+        .with_state(Site { store, grants })
 }

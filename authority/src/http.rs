@@ -20,6 +20,7 @@ mod permissions;
 mod tokens;
 mod usage;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -102,18 +103,29 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// All of it, as one service.
+/// The permissions that routes need of an API token, in order.
+#[must_use]
+pub fn permissions() -> Arc<[&'static str]> {
+    let needed = routes().into_iter().filter_map(|route| match route.needs {
+        Needs::Permission(name) => Some(name),
+        Needs::Gateway | Needs::Nothing => None,
+    });
+    needed.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Every route as a service.
 pub fn router(app: App) -> Router {
     let mut router = Router::new();
     for route in routes() {
         let guard = from_fn_with_state((app.clone(), route.needs), access::guard);
         router = router.route(route.path, route.handler.layer(guard));
     }
-    router
-        .merge(crate::dashboard::router())
-        .fallback(async || ApiError::not_found("page"))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .with_state(app)
+    router.method_not_allowed_fallback(async || ApiError::method_not_allowed()).with_state(app)
+}
+
+/// The answer to a path that no front has.
+pub async fn no_such_page() -> ApiError {
+    ApiError::not_found("page")
 }
 
 impl App {

@@ -5,12 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::http::{App, router};
+use crate::dashboard;
+use crate::http::{self, App};
 use crate::notices::Notify;
 use crate::server::{self, Limits, Proxy, Serving, Tls};
 use crate::store::rollup::Retention;
@@ -53,9 +55,10 @@ pub async fn run(
     let notifier = settings.notify.map(|notify| {
         tokio::spawn(notify.run(Arc::clone(&store), Arc::clone(&app.notices), stopped.clone()))
     });
+    let router = fronts(app, &store);
     let renewer = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     let serving = Serving {
-        router: TowerToHyperService::new(router(app)),
+        router: TowerToHyperService::new(router),
         limits: settings.limits,
         proxies: settings.proxies,
         tls,
@@ -86,6 +89,12 @@ pub async fn run(
     let _ = writer.await;
     store.close().await;
     outcome.map_err(io::Error::other)
+}
+
+/// All that is served, behind one listener.
+fn fronts(app: App, store: &Arc<Store>) -> Router {
+    let dashboard = dashboard::router(Arc::clone(store), http::permissions());
+    http::router(app).merge(dashboard).fallback(http::no_such_page)
 }
 
 async fn write_down(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {

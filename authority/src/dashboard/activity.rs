@@ -7,12 +7,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use flint_contract::entry::{is_id, is_owner};
 
+use super::Site;
 use super::error::PageError;
 use super::fields::{Fields, link};
 use super::parts::chart::Chart;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
-use crate::http::App;
 use crate::store::activity::{Range, Whose};
 
 #[derive(Template)]
@@ -28,7 +28,7 @@ struct ActivityPage {
 }
 
 /// The pages of activity.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new().route("/settings/activity", get(page)).route("/settings/activity.csv", get(export))
 }
 
@@ -52,7 +52,7 @@ fn whose(query: &Fields) -> Result<Whose, PageError> {
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let (range, whose) = (range(&visitor.query)?, whose(&visitor.query)?);
-    let activity = visitor.app.store.activity(&whose, range, visitor.now).await?;
+    let activity = visitor.store.activity(&whose, range, visitor.now).await?;
     let owner = visitor.query.get("owner").to_owned();
     let one = |each: Range| {
         let to = link("/settings/activity", &[("owner", &owner), ("range", each.as_str())]);
@@ -73,7 +73,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {
     let (range, whose) = (range(&visitor.query)?, whose(&visitor.query)?);
-    let activity = visitor.app.store.activity(&whose, range, visitor.now).await?;
+    let activity = visitor.store.activity(&whose, range, visitor.now).await?;
     Ok(csv("activity.csv", activity.to_csv()))
 }
 

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::Site;
 use super::activity::csv;
 use super::error::PageError;
 use super::fields::{Fields, link};
@@ -12,7 +13,6 @@ use super::parts::log::{Entry, entries};
 use super::parts::when;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
-use crate::http::App;
 use crate::model::DAY;
 use crate::store::audit::{AuditFilter, to_csv};
 
@@ -55,13 +55,13 @@ struct Asked {
 }
 
 /// The pages of the log.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new().route(PATH, get(page)).route("/settings/audit.csv", get(export))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let asked = Asked::read(&visitor.query);
-    let mut lines = visitor.app.store.audit(&asked.filter(PAGE + 1)?).await?;
+    let mut lines = visitor.store.audit(&asked.filter(PAGE + 1)?).await?;
     let more = lines.len() > PAGE as usize;
     lines.truncate(PAGE as usize);
     let next = lines.last().filter(|_| more).map(|last| {
@@ -79,7 +79,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {
-    let lines = visitor.app.store.audit(&Asked::read(&visitor.query).filter(EXPORT)?).await?;
+    let lines = visitor.store.audit(&Asked::read(&visitor.query).filter(EXPORT)?).await?;
     Ok(csv("audit.csv", to_csv(&lines)))
 }
 

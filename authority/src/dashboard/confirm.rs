@@ -5,13 +5,13 @@ use axum::extract::{FromRequest, Request};
 use axum::http::Method;
 use axum::response::Response;
 
+use super::Site;
 use super::error::PageError;
 use super::fields::{Errors, Fields};
 use super::keys::create::once;
 use super::keys::reveal::Reveal;
 use super::shell::{Section, Shell, html, html_with};
 use super::visitor::{Posted, Visitor};
-use crate::http::App;
 
 /// A question before something is done.
 #[derive(Template)]
@@ -57,15 +57,15 @@ pub(super) struct Asked {
     is_answered: bool,
 }
 
-impl FromRequest<App> for Asked {
+impl FromRequest<Site> for Asked {
     type Rejection = PageError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, PageError> {
         if request.method() == Method::POST {
-            let Posted { visitor, fields } = Posted::from_request(request, app).await?;
+            let Posted { visitor, fields } = Posted::from_request(request, site).await?;
             return Ok(Self { visitor, fields, is_answered: true });
         }
-        let visitor = Visitor::from_request(request, app).await?;
+        let visitor = Visitor::from_request(request, site).await?;
         Ok(Self { visitor, fields: Fields::default(), is_answered: false })
     }
 }

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::Site;
 use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
@@ -16,7 +17,6 @@ use super::parts::when::{When, distance};
 use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
-use crate::http::App;
 use crate::model::DAY;
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -55,7 +55,7 @@ struct ProcessRow {
 }
 
 /// The pages of gateways.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new()
         .route(PATH, get(page).post(create))
         .route("/settings/gateways/{id}/rotate", get(rotate).post(rotate))
@@ -67,7 +67,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Response, PageError> {
-    let overview = visitor.app.store.gateway_overview(visitor.now).await?;
+    let overview = visitor.store.gateway_overview(visitor.now).await?;
     let latest = overview.latest_change;
     let rows = overview.gateways.into_iter().map(|status| GatewayRow::new(status, latest, visitor.now));
     let notice = Some("Gateway revoked.").filter(|_| visitor.query.get("done") == "revoked");
@@ -160,7 +160,7 @@ fn reveal(visitor: &Visitor, gateway: &Gateway, token: &Secret) -> Response {
 }
 
 async fn find(visitor: &Visitor, id: &str) -> Result<Gateway, PageError> {
-    let found = visitor.app.store.gateways().await?.into_iter().find(|gateway| gateway.id == id);
+    let found = visitor.store.gateways().await?.into_iter().find(|gateway| gateway.id == id);
     found.ok_or_else(|| PageError::not_found("gateway"))
 }
 
@@ -210,6 +210,6 @@ async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError>
         return Ok(again);
     }
     let Asked { visitor, .. } = &asked;
-    visitor.app.store.revoke_gateway(&id, visitor.now, &visitor.actor()).await?;
+    visitor.store.revoke_gateway(&id, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/gateways?done=revoked"))
 }

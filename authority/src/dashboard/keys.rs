@@ -14,14 +14,14 @@ use axum::routing::get;
 use flint_contract::entry::is_id;
 use flint_contract::key::Environment;
 
+use super::Site;
 use super::error::PageError;
 use super::parts::when::When;
 use super::visitor::Visitor;
-use crate::http::App;
 use crate::store::listing::Listed;
 
 /// The pages of keys.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new()
         .route("/settings/api-keys", get(list::page))
         .route("/settings/api-keys/new", get(create::page).post(create::create))
@@ -41,7 +41,7 @@ async fn find(visitor: &Visitor, id: &str) -> Result<Listed, PageError> {
     if !is_id(id) {
         return Err(PageError::not_found("key"));
     }
-    Ok(visitor.app.store.key_with_use(id).await?)
+    Ok(visitor.store.key_with_use(id).await?)
 }
 
 /// What may be shown of a key's secret.

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use super::Site;
 use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
@@ -15,7 +16,6 @@ use super::parts::when::{When, distance};
 use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
-use crate::http::App;
 use crate::store::StoreError;
 use crate::store::operators::Operator;
 
@@ -45,7 +45,7 @@ struct Row {
 }
 
 /// The pages of operators.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new()
         .route(PATH, get(page).post(create))
         .route("/settings/password", post(change_own))
@@ -64,7 +64,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         _ => None,
     };
     let own = &visitor.session.operator.id;
-    let rows = visitor.app.store.operators().await?.into_iter().map(|operator| Row {
+    let rows = visitor.store.operators().await?.into_iter().map(|operator| Row {
         path: format!("{PATH}/{}", operator.id),
         created: When::day(operator.created_at),
         by: super::keys::who(&operator.created_by),
@@ -131,7 +131,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
         return show(&visitor, String::new(), errors).await;
     }
     let name = visitor.session.operator.name.clone();
-    match visitor.app.store.set_password(&name, Some(new.clone()), visitor.now, &visitor.actor()).await {
+    match visitor.store.set_password(&name, Some(new.clone()), visitor.now, &visitor.actor()).await {
         Ok(_) => {}
         Err(StoreError::Invalid(_)) => {
             errors.add("new", "Use at least 12 characters and at most 1024 bytes.");
@@ -148,7 +148,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
 }
 
 async fn find(visitor: &Visitor, id: &str) -> Result<Operator, PageError> {
-    let found = visitor.app.store.operators().await?.into_iter().find(|operator| operator.id == id);
+    let found = visitor.store.operators().await?.into_iter().find(|operator| operator.id == id);
     let found = found.ok_or_else(|| PageError::not_found("operator"))?;
     if found.id == visitor.session.operator.id {
         return Err(PageError::not_oneself());
@@ -203,6 +203,6 @@ async fn disable(Path(id): Path, mut asked: Asked) -> Result<Response, PageError
         return Ok(again);
     }
     let Asked { visitor, .. } = &asked;
-    visitor.app.store.disable_operator(&operator.name, visitor.now, &visitor.actor()).await?;
+    visitor.store.disable_operator(&operator.name, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/operators?done=disabled"))
 }

@@ -5,13 +5,13 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::Site;
 use super::confirm::{Asked, Question};
 use super::error::PageError;
 use super::fields::Errors;
 use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
-use crate::http::App;
 use crate::store::StoreError;
 use crate::store::catalogue::Offered;
 
@@ -28,7 +28,7 @@ struct PermissionsPage {
 }
 
 /// The pages of the catalogue.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new()
         .route(PATH, get(page).post(offer))
         .route("/settings/permissions/{name}/withdraw", get(withdraw).post(withdraw))
@@ -52,7 +52,7 @@ async fn show(
     let status = errors.status();
     let page = PermissionsPage {
         shell: Shell::new(visitor, Section::Permissions, "Permissions").with_notice(notice),
-        catalogue: visitor.app.store.permissions().await?,
+        catalogue: visitor.store.permissions().await?,
         name,
         description,
         errors,
@@ -64,7 +64,7 @@ async fn offer(posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
     let (name, description) = (fields.get("name").to_owned(), fields.get("description").to_owned());
     let offered = Offered { name: name.clone(), description: description.clone() };
-    match visitor.app.store.offer_permission(offered, visitor.now, &visitor.actor()).await {
+    match visitor.store.offer_permission(offered, visitor.now, &visitor.actor()).await {
         Ok(_) => Ok(lead_to("/settings/permissions?done=offered")),
         Err(StoreError::Invalid(mistakes)) => {
             let mut errors = Errors::default();
@@ -88,7 +88,7 @@ fn withdrawal(name: &str) -> Question<'static> {
 }
 
 async fn find(visitor: &Visitor, name: &str) -> Result<Offered, PageError> {
-    let found = visitor.app.store.permissions().await?.into_iter().find(|offered| offered.name == name);
+    let found = visitor.store.permissions().await?.into_iter().find(|offered| offered.name == name);
     found.ok_or_else(|| PageError::not_found("permission"))
 }
 
@@ -98,6 +98,6 @@ async fn withdraw(Path(name): Path, mut asked: Asked) -> Result<Response, PageEr
         return Ok(again);
     }
     let Asked { visitor, .. } = &asked;
-    visitor.app.store.withdraw_permission(&offered.name, visitor.now, &visitor.actor()).await?;
+    visitor.store.withdraw_permission(&offered.name, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/permissions?done=withdrawn"))
 }

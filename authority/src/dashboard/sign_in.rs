@@ -10,12 +10,12 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use flint_contract::key::Digest;
 
 use super::HOME;
+use super::Site;
 use super::error::PageError;
 use super::fields::Fields;
 use super::shell::{Bare, Theme, html};
 use super::visitor::{COOKIE, Posted, cookie, local_path, read_form, session_cookie};
 use crate::clock;
-use crate::http::App;
 use crate::secret::Secret;
 use crate::server::address;
 use crate::store::StoreError;
@@ -36,14 +36,14 @@ struct SignInPage {
 
 /// The form.
 pub(super) async fn page(
-    State(app): State<App>,
+    State(site): State<Site>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let query = Fields::of_query(&uri)?;
     let next = local_path(query.get("next")).unwrap_or(HOME).to_owned();
     if let Some(cookie) = cookie(&headers, COOKIE)
-        && app.store.session(&cookie, clock::now()).await?.is_some()
+        && site.store.session(&cookie, clock::now()).await?.is_some()
     {
         return Ok(Redirect::to(&next).into_response());
     }
@@ -83,7 +83,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Takes name and password. Right or wrong, the answer says nothing else about them.
-pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<Response, PageError> {
+pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
     let (parts, body) = request.into_parts();
     let fields = read_form(&parts.headers, body).await?;
     let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
@@ -99,7 +99,7 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
     if name.is_empty() || password.is_empty() {
         return again(StatusCode::UNPROCESSABLE_ENTITY, "Enter your name and your password.");
     }
-    match app.store.sign_in(&name, password, from.as_deref(), clock::now()).await? {
+    match site.store.sign_in(&name, password, from.as_deref(), clock::now()).await? {
         SignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
         SignIn::Throttled(wait) => {
             let problem = format!("Too many attempts. Try again in {wait} seconds.");
@@ -109,7 +109,7 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
         }
         SignIn::Done(secret, _) => {
             if let Some(old) = cookie(&parts.headers, COOKIE) {
-                app.store.sign_out(&old).await?;
+                site.store.sign_out(&old).await?;
             }
             let cookies = [(header::SET_COOKIE, session_cookie(secret.reveal(), LIFETIME))];
             Ok((cookies, Redirect::to(&next)).into_response())

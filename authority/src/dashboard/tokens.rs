@@ -1,12 +1,11 @@
 //! Settings → API tokens: what automation shows to the API of this authority.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::Site;
 use super::confirm::{Asked, Question, show_secret};
 use super::error::PageError;
 use super::fields::{Errors, Fields};
@@ -17,8 +16,6 @@ use super::parts::when::{When, day, distance};
 use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
-use crate::http::access::Needs;
-use crate::http::{App, routes};
 use crate::model::DAY;
 use crate::store::StoreError;
 use crate::store::api_tokens::{ApiToken, NewApiToken};
@@ -57,19 +54,19 @@ struct Form {
 }
 
 /// The pages of tokens.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Site> {
     Router::new()
         .route(PATH, get(page).post(create))
         .route("/settings/api-tokens/{id}/revoke", get(revoke).post(revoke))
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
-    let form = Form::new(&Fields::default(), visitor.now);
+    let form = Form::new(&visitor, &Fields::default());
     show(&visitor, form, Errors::default()).await
 }
 
 async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response, PageError> {
-    let tokens = visitor.app.store.api_tokens().await?;
+    let tokens = visitor.store.api_tokens().await?;
     let notice = Some("Token revoked.").filter(|_| visitor.query.get("done") == "revoked");
     let status = errors.status();
     let page = TokensPage {
@@ -104,18 +101,14 @@ impl Row {
 }
 
 impl Form {
-    fn new(fields: &Fields, now: i64) -> Self {
-        let needed: BTreeSet<_> = routes()
-            .into_iter()
-            .filter_map(|route| if let Needs::Permission(name) = route.needs { Some(name) } else { None })
-            .collect();
+    fn new(visitor: &Visitor, fields: &Fields) -> Self {
         let chosen = |name: &str| fields.all("grant").any(|grant| grant == name);
         let days = fields.optional("days").unwrap_or_else(|| "90".into());
         Self {
             name: fields.get("name").into(),
-            grants: needed.into_iter().map(|name| (name, chosen(name))).collect(),
+            grants: visitor.grants.iter().map(|name| (*name, chosen(name))).collect(),
             days,
-            now,
+            now: visitor.now,
         }
     }
 
@@ -143,7 +136,7 @@ impl Form {
 
 async fn create(posted: Posted) -> Result<Response, PageError> {
     let Posted { mut visitor, fields } = posted;
-    let (form, mut errors) = (Form::new(&fields, visitor.now), Errors::default());
+    let (form, mut errors) = (Form::new(&visitor, &fields), Errors::default());
     let new = form.read(&mut errors);
     if let Err(problem) = visitor.confirm(fields.raw("password")).await? {
         errors.add("password", problem);
@@ -169,7 +162,7 @@ async fn create(posted: Posted) -> Result<Response, PageError> {
 }
 
 async fn find(visitor: &Visitor, id: &str) -> Result<ApiToken, PageError> {
-    let found = visitor.app.store.api_tokens().await?.into_iter().find(|token| token.id == id);
+    let found = visitor.store.api_tokens().await?.into_iter().find(|token| token.id == id);
     found.ok_or_else(|| PageError::not_found("token"))
 }
 
@@ -191,6 +184,6 @@ async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError>
         return Ok(again);
     }
     let Asked { visitor, .. } = &asked;
-    visitor.app.store.revoke_api_token(&id, visitor.now, &visitor.actor()).await?;
+    visitor.store.revoke_api_token(&id, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/api-tokens?done=revoked"))
 }

@@ -8,11 +8,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::MAX_FORM;
+use super::Site;
 use super::error::PageError;
 use super::fields::Fields;
 use super::shell::Theme;
 use crate::clock;
-use crate::http::App;
 use crate::server::{Unread, address};
 use crate::store::sessions::{LIFETIME, Session, SignIn};
 use crate::store::{Actor, Store, StoreError};
@@ -24,7 +24,9 @@ pub(super) const FRESH: i64 = 600;
 
 /// Somebody who is signed in, and what they ask for.
 pub(super) struct Visitor {
-    pub(super) app: App,
+    pub(super) store: Arc<Store>,
+    /// The permissions that an API token can have.
+    pub(super) grants: Arc<[&'static str]>,
     pub(super) session: Session,
     pub(super) theme: Theme,
     /// One time for the whole request, in Unix seconds.
@@ -75,7 +77,7 @@ impl Visitor {
         if password.is_empty() {
             return Ok(Err("Enter your password: it is required again after ten minutes.".into()));
         }
-        let (store, name) = (&self.app.store, self.session.operator.name.clone());
+        let (store, name) = (&self.store, self.session.operator.name.clone());
         match store.sign_in(&name, password.into(), self.address.as_deref(), self.now).await? {
             SignIn::Wrong => Ok(Err("That is not your password.".into())),
             SignIn::Throttled(wait) => Ok(Err(format!("Too many attempts. Try again in {wait} seconds."))),
@@ -105,8 +107,7 @@ impl Visitor {
         if !(20..=64).contains(&token.len()) {
             return Err(PageError::forged());
         }
-        let (store, now, operator) =
-            (Arc::clone(&self.app.store), self.now, self.session.operator.id.clone());
+        let (store, now, operator) = (Arc::clone(&self.store), self.now, self.session.operator.id.clone());
         let work = work(Arc::clone(&store), now, self.actor());
         let task = tokio::spawn(async move {
             if !store.spend_form(&token, &operator, now).await? {
@@ -126,7 +127,7 @@ impl Visitor {
 
     /// Ends the session.
     pub(super) async fn sign_out(&self) -> Result<(), PageError> {
-        Ok(self.app.store.sign_out(&self.cookie).await?)
+        Ok(self.store.sign_out(&self.cookie).await?)
     }
 }
 
@@ -141,18 +142,19 @@ impl Renewal {
     }
 }
 
-impl FromRequestParts<App> for Visitor {
+impl FromRequestParts<Site> for Visitor {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, PageError> {
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let signed_out = || PageError::signed_out((parts.method == Method::GET).then_some(here.as_str()));
         let now = clock::now();
         let cookie = cookie(&parts.headers, COOKIE).ok_or_else(signed_out)?;
-        let session = app.store.session(&cookie, now).await?.ok_or_else(signed_out)?;
-        let began = app.store.session_began(&cookie).await?.ok_or_else(signed_out)?;
+        let session = site.store.session(&cookie, now).await?.ok_or_else(signed_out)?;
+        let began = site.store.session_began(&cookie).await?.ok_or_else(signed_out)?;
         Ok(Self {
-            app: app.clone(),
+            store: Arc::clone(&site.store),
+            grants: Arc::clone(&site.grants),
             session,
             theme: Theme::of(&parts.headers),
             now,
@@ -166,12 +168,12 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
-impl FromRequest<App> for Posted {
+impl FromRequest<Site> for Posted {
     type Rejection = PageError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, PageError> {
         let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let visitor = Visitor::from_request_parts(&mut parts, site).await?;
         let fields = read_form(&parts.headers, body).await?;
         if !visitor.session.csrf_is(fields.raw("csrf")) {
             return Err(PageError::forged());

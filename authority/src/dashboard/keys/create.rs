@@ -25,7 +25,7 @@ struct CreatePage {
 
 /// The form. Which environment the list showed is chosen beforehand; nothing is where it showed both.
 pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
-    let catalogue = visitor.app.store.permissions().await?;
+    let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::new(&catalogue, visitor.query.get("environment"), visitor.now);
     show(&visitor, form, Errors::default())
 }
@@ -51,7 +51,7 @@ pub(in crate::dashboard) fn once() -> Result<String, PageError> {
 /// Makes the key, and shows its secret in this one answer.
 pub(super) async fn create(posted: Posted) -> Result<Response, PageError> {
     let Posted { mut visitor, fields } = posted;
-    let catalogue = visitor.app.store.permissions().await?;
+    let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::sent(&catalogue, &fields, None, visitor.now);
     let mut errors = Errors::default();
     let new = form.new_key(&mut errors);

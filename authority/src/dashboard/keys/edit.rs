@@ -33,7 +33,7 @@ struct EditPage {
 pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
     let key = find(&visitor, &id).await?.key;
     refuse_revoked(&key)?;
-    let catalogue = visitor.app.store.permissions().await?;
+    let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::of_key(&catalogue, &key, visitor.now);
     Ok(show(&visitor, &key, form, Errors::default(), StatusCode::OK))
 }
@@ -62,7 +62,7 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
     let Posted { mut visitor, fields } = posted;
     let key = find(&visitor, &id).await?.key;
     refuse_revoked(&key)?;
-    let catalogue = visitor.app.store.permissions().await?;
+    let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::sent(&catalogue, &fields, Some(&key), visitor.now);
     let mut errors = Errors::default();
     let version: i64 = fields.get("version").parse().map_err(|_| PageError::unreadable())?;
@@ -78,7 +78,7 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
         return Ok(show(&visitor, &key, form, errors, StatusCode::UNPROCESSABLE_ENTITY));
     }
     let is_same = amendment.is_empty() && version == key.version;
-    match visitor.app.store.amend_key(&id, amendment, visitor.now, &visitor.actor()).await {
+    match visitor.store.amend_key(&id, amendment, visitor.now, &visitor.actor()).await {
         Ok(_) => {
             let done = if is_same { "same" } else { "changed" };
             Ok(lead_to(&format!("{}?done={done}", path_of(&id))))

@@ -89,12 +89,12 @@ const SORTS: [(&str, &str); 7] = [
 pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let asked = Asked::read(&visitor.query);
     let filter = asked.filter(visitor.now)?;
-    let page = visitor.app.store.list_keys(&filter, visitor.now).await.map_err(|error| match error {
+    let page = visitor.store.list_keys(&filter, visitor.now).await.map_err(|error| match error {
         crate::store::StoreError::Invalid(_) => PageError::bad_link("the page belongs to another sort order"),
         other => other.into(),
     })?;
     let ids: Vec<_> = page.keys.iter().map(|listed| listed.key.id.clone()).collect();
-    let mut activity = visitor.app.store.activity_of_keys(&ids, Range::Month, visitor.now).await?;
+    let mut activity = visitor.store.activity_of_keys(&ids, Range::Month, visitor.now).await?;
     let rows: Vec<_> = page
         .keys
         .into_iter()

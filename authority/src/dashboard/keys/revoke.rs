@@ -106,7 +106,7 @@ pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, P
     if !errors.is_empty() {
         return Ok(show(&visitor, listed, typed, errors));
     }
-    visitor.app.store.revoke_key(&id, reason, visitor.now, &visitor.actor()).await?;
+    visitor.store.revoke_key(&id, reason, visitor.now, &visitor.actor()).await?;
     Ok(lead_to(&format!("{}?done=revoked", path_of(&id))))
 }
 

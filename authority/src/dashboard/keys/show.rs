@@ -64,7 +64,7 @@ const LOG: u32 = 20;
 
 /// The page.
 pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {
-    let (store, now) = (&visitor.app.store, visitor.now);
+    let (store, now) = (&visitor.store, visitor.now);
     let listed = find(&visitor, &id).await?;
     let key = listed.key;
     let range = range(&visitor.query)?;
@@ -130,7 +130,7 @@ fn ranges(path: &str, chosen: Range) -> Vec<(&'static str, String, bool)> {
 
 async fn related(visitor: &Visitor, id: Option<&str>) -> Result<Option<Related>, PageError> {
     let Some(id) = id else { return Ok(None) };
-    let Ok(listed) = visitor.app.store.key_with_use(id).await else { return Ok(None) };
+    let Ok(listed) = visitor.store.key_with_use(id).await else { return Ok(None) };
     let badge = badges(&listed.key, &[], visitor.now).swap_remove(0);
     Ok(Some(Related {
         path: path_of(&listed.key.id),
