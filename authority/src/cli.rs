@@ -140,7 +140,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor.run(&cli.global).await,
         Command::Backup(backup) => backup.run(&cli.global).await,
         Command::Restore(restore) => restore.run(&cli.global).await,
-        Command::Openapi => output::json(&crate::http::openapi::document()),
+        Command::Openapi => output::json(&crate::serve::openapi()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flint", &mut script);

@@ -7,34 +7,30 @@
 //! What holds everywhere:
 //! - a secret exists in the answer that made it and nowhere else; at rest there is its SHA-256;
 //! - SQL is in `store/` only, and every statement runs on SQLite and on PostgreSQL as it stands;
-//! - status codes are in `http/` and `dashboard/` only, exit codes in `cli.rs` only;
+//! - status codes are in `api/` and `dashboard/` only, exit codes in `cli.rs` only;
+//! - the three fronts `api/`, `dashboard/` and `cli/` do not know each other: `serve.rs` puts them together, and what
+//!   they share is in `views/`, `store/` and `model/`;
+//! - `server/` takes a router and knows no page;
 //! - change numbers are given in commit order, so no reader of the feed can miss one;
 //! - a revoked key never comes back: no function of `model` leads away from revoked;
 //! - the clock is read in `clock.rs` only, randomness in `secret.rs` only.
 
-pub mod clock;
-pub mod config;
-pub mod password;
-pub mod secret;
+pub mod clock; // the time
+pub mod config; // which database
+pub mod password; // hashes of passwords
+pub mod secret; // randomness, secrets, ids
 
-pub mod model;
+pub mod model; // what a key is, and every rule; pure
+pub mod oauth; // the rules of the authorization server; pure
+pub mod store; // the database
+pub mod views; // how things are shown to programs and people
 
-pub mod oauth;
+pub mod server; // connections, TLS, limits
 
-pub mod store;
+pub mod api; // the HTTP interface
+pub mod dashboard; // the pages
+pub mod serve; // `flint serve`: the fronts behind one listener
+pub mod cli; // the command line
 
-pub mod views;
-
-pub mod server;
-
-pub mod http;
-
-pub mod dashboard;
-
-pub mod notices;
-
-pub mod probe;
-
-pub mod serve;
-
-pub mod cli;
+pub mod notices; // tells a webhook of keys that end
+pub mod probe; // looks at an authority from outside

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::api::{self, App};
 use crate::dashboard;
-use crate::http::{self, App};
 use crate::notices::Notify;
 use crate::server::{self, Limits, Proxy, Serving, Tls};
 use crate::store::rollup::Retention;
@@ -91,10 +91,16 @@ pub async fn run(
     outcome.map_err(io::Error::other)
 }
 
+/// The description of what is served to programs.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api::openapi::document()
+}
+
 /// All that is served, behind one listener.
 fn fronts(app: App, store: &Arc<Store>) -> Router {
-    let dashboard = dashboard::router(Arc::clone(store), http::permissions());
-    http::router(app).merge(dashboard).fallback(http::no_such_page)
+    let dashboard = dashboard::router(Arc::clone(store), api::permissions());
+    api::router(app).merge(dashboard).fallback(api::no_such_page)
 }
 
 async fn write_down(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {

@@ -331,11 +331,11 @@ async fn nobody_hands_on_what_they_do_not_have() {
 /// Every route, with every kind of caller: only the one that the route names gets past the door.
 #[tokio::test]
 async fn every_route_lets_in_whom_it_says_and_nobody_else() {
-    use flint::http::access::Needs;
+    use flint::api::access::Needs;
     let harness = Backend::Sqlite.start().await;
     let gateway = harness.gateway("envoy-1").await;
     let key = harness.key("CI").await;
-    for route in flint::http::routes() {
+    for route in flint::api::routes() {
         let call = async |client: &Client| {
             let path = route.path.replace("{id}", "none").replace("{name}", "none");
             client.send(route.method.parse().unwrap(), &path, Bytes::new()).await.status.as_u16()
@@ -366,9 +366,9 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
 }
 
 /// Every permission that any route needs, but for one.
-fn all_but(needs: flint::http::access::Needs) -> Vec<&'static str> {
-    use flint::http::access::Needs;
-    let mut all: Vec<_> = flint::http::routes()
+fn all_but(needs: flint::api::access::Needs) -> Vec<&'static str> {
+    use flint::api::access::Needs;
+    let mut all: Vec<_> = flint::api::routes()
         .iter()
         .filter(|route| route.needs != needs)
         .filter_map(|route| match route.needs {
@@ -394,14 +394,14 @@ async fn the_description_is_of_these_routes() {
         );
     }
     let mut routes: Vec<_> =
-        flint::http::routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        flint::api::routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     described.sort_unstable();
     routes.sort_unstable();
     assert_eq!(described, routes);
-    for route in flint::http::routes() {
+    for route in flint::api::routes() {
         let operation = &document["paths"][route.path][route.method.to_lowercase()];
         let secured = operation["security"].is_array();
-        assert_eq!(secured, route.needs != flint::http::access::Needs::Nothing, "{}", route.path);
+        assert_eq!(secured, route.needs != flint::api::access::Needs::Nothing, "{}", route.path);
         assert!(operation["responses"]["400"].is_object(), "{}", route.path);
     }
     let fields = document["components"]["schemas"]["KeyView"]["properties"].as_object().unwrap();

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{KeyWithSecret, SMALL};
+use crate::api::App;
+use crate::api::access::Caller;
+use crate::api::error::ApiError;
+use crate::api::extract::{JsonBody, OptionalBody};
 use crate::clock;
-use crate::http::App;
-use crate::http::access::Caller;
-use crate::http::error::ApiError;
-use crate::http::extract::{JsonBody, OptionalBody};
 use crate::model::DEFAULT_OVERLAP;
 use crate::model::view::KeyView;
 use crate::server::address;
@@ -20,7 +20,7 @@ use crate::views::gateway::ProcessView;
 /// How to rotate.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct RotateKey {
+pub(in crate::api) struct RotateKey {
     /// How long the old key goes on, in seconds, never past its own end: 0 to 2592000; a day where nothing is said.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 2_592_000)]
@@ -29,7 +29,7 @@ pub(in crate::http) struct RotateKey {
 
 /// The new key with its secret, and the key that it takes over from.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct RotatedKey {
+pub(in crate::api) struct RotatedKey {
     #[serde(flatten)]
     new: KeyWithSecret,
     /// The key that goes.
@@ -39,7 +39,7 @@ pub(in crate::http) struct RotatedKey {
 /// Why a key is revoked.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct RevokeKey {
+pub(in crate::api) struct RevokeKey {
     /// For whoever reads the audit log; at most 200 characters.
     #[serde(default)]
     #[schema(max_length = 200)]
@@ -49,7 +49,7 @@ pub(in crate::http) struct RevokeKey {
 /// A key that should not be known to whoever found it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct LeakedKey {
+pub(in crate::api) struct LeakedKey {
     /// The whole key.
     #[schema(max_length = 300)]
     key: String,
@@ -57,7 +57,7 @@ pub(in crate::http) struct LeakedKey {
 
 /// What became of a leaked key. Whoever found it is told no more of it.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct LeakedAnswer {
+pub(in crate::api) struct LeakedAnswer {
     /// The key's public id.
     id: String,
     /// Since when it is revoked.
@@ -66,7 +66,7 @@ pub(in crate::http) struct LeakedAnswer {
 
 /// How far the latest change of a key has come.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct PropagationView {
+pub(in crate::api) struct PropagationView {
     /// How many gateway processes act on it.
     applied: usize,
     /// How many there are, silent ones included.
@@ -78,7 +78,7 @@ pub(in crate::http) struct PropagationView {
 /// Make a key that takes over from this one.
 #[utoipa::path(post, path = "/v1/keys/{id}/rotate", params(("id" = String, Path, description = "The key's id")),
     request_body = Option<RotateKey>, responses((status = 201, description = "Both keys", body = RotatedKey)))]
-pub(in crate::http) async fn rotate(
+pub(in crate::api) async fn rotate(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
@@ -97,7 +97,7 @@ pub(in crate::http) async fn rotate(
 /// Revoke a key permanently.
 #[utoipa::path(post, path = "/v1/keys/{id}/revoke", params(("id" = String, Path, description = "The key's id")),
     request_body = Option<RevokeKey>, responses((status = 200, description = "The key as it is now", body = KeyView)))]
-pub(in crate::http) async fn revoke(
+pub(in crate::api) async fn revoke(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
@@ -112,7 +112,7 @@ pub(in crate::http) async fn revoke(
 /// Remove a key that is over. Lists and gateways forget it, and its digest is never taken again.
 #[utoipa::path(delete, path = "/v1/keys/{id}", params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is gone")))]
-pub(in crate::http) async fn remove(
+pub(in crate::api) async fn remove(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
@@ -124,7 +124,7 @@ pub(in crate::http) async fn remove(
 /// End a leaked key. Whoever holds a key may do this; nothing else is asked for.
 #[utoipa::path(post, path = "/v1/keys/revoke-leaked", request_body = LeakedKey,
     responses((status = 200, description = "The key is revoked", body = LeakedAnswer)))]
-pub(in crate::http) async fn revoke_leaked(
+pub(in crate::api) async fn revoke_leaked(
     State(app): State<App>,
     extensions: Extensions,
     JsonBody(body): JsonBody<LeakedKey, SMALL>,
@@ -136,7 +136,7 @@ pub(in crate::http) async fn revoke_leaked(
 /// Which gateways act on the latest change of a key.
 #[utoipa::path(get, path = "/v1/keys/{id}/propagation", params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, description = "How far the change has come", body = PropagationView)))]
-pub(in crate::http) async fn propagation(
+pub(in crate::api) async fn propagation(
     State(app): State<App>,
     _: Caller,
     Path(id): Path<String>,

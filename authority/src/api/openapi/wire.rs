@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// A page of the key table.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Page)]
-pub(in crate::http) struct PageSchema {
+pub(in crate::api) struct PageSchema {
     /// Opaque; goes back with the next call.
     cursor: String,
     /// There is more to be had at once.
@@ -25,7 +25,7 @@ pub(in crate::http) struct PageSchema {
 /// A key of the table. Times are whole Unix seconds.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyEntry)]
-pub(in crate::http) struct EntrySchema {
+pub(in crate::api) struct EntrySchema {
     /// The key's digest.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     sha256: String,
@@ -46,7 +46,7 @@ pub(in crate::http) struct EntrySchema {
 /// An access token that was revoked before its time.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RevokedToken)]
-pub(in crate::http) struct RevokedTokenSchema {
+pub(in crate::api) struct RevokedTokenSchema {
     jti: String,
     expires_at: i64,
 }
@@ -54,7 +54,7 @@ pub(in crate::http) struct RevokedTokenSchema {
 /// What a gateway counted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageReport)]
-pub(in crate::http) struct ReportSchema {
+pub(in crate::api) struct ReportSchema {
     /// Unique; a report that comes again has the same id and the same entries.
     #[schema(pattern = "^[!-~]{1,128}$")]
     report_id: String,
@@ -75,7 +75,7 @@ pub(in crate::http) struct ReportSchema {
 /// How often one key met one outcome.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageEntry)]
-pub(in crate::http) struct ReportEntrySchema {
+pub(in crate::api) struct ReportEntrySchema {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     key_id: String,
     /// The outcome's word, such as `allowed`.
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_description_has_the_fields_of_the_wire() {
-        let schemas = json!(crate::http::openapi::document())["components"]["schemas"].clone();
+        let schemas = json!(crate::api::openapi::document())["components"]["schemas"].clone();
         let described = |name: &str| fields(&schemas[name]["properties"]);
         let entry = KeyEntry {
             owner: Some(String::new()),

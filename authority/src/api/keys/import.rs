@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::App;
+use crate::api::access::Caller;
+use crate::api::error::ApiError;
+use crate::api::extract::read;
+use crate::api::query::Query;
 use crate::clock;
-use crate::http::App;
-use crate::http::access::Caller;
-use crate::http::error::ApiError;
-use crate::http::extract::read;
-use crate::http::query::Query;
 use crate::model::draft::Mistake;
 use crate::model::import::{BadLines, Format};
 use crate::store::importing::File;
@@ -24,7 +24,7 @@ const MAX_LINES: usize = 10_000;
 /// How to import.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct ImportQuery {
+pub(in crate::api) struct ImportQuery {
     /// Only show what would happen.
     #[serde(default)]
     dry_run: bool,
@@ -35,7 +35,7 @@ pub(in crate::http) struct ImportQuery {
 
 /// What was imported.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Imported {
+pub(in crate::api) struct Imported {
     /// Whether this only says what would happen.
     dry_run: bool,
     /// How many keys were, or would be, made.
@@ -53,7 +53,7 @@ pub(in crate::http) struct Imported {
 #[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "What was imported, or would be", body = Imported)))]
-pub(in crate::http) async fn import(
+pub(in crate::api) async fn import(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<ImportQuery>,
