@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use client::Client;
 use flint::clock;
 use flint::config::Database;
-use flint::store::api_tokens::NewApiToken;
+use flint::store::people::api_tokens::NewApiToken;
 use flint::store::{Actor, Store};
 use serde_json::json;
 use sqlx::Connection as _;

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Database;
-use crate::store::journal::Journal;
+use crate::store::recovery::journal::Journal;
 use crate::store::{Store, StoreError};
 
 /// The authority of Flint Auth: makes, rotates and revokes API keys and feeds the gateways.

@@ -2,7 +2,8 @@
 //!
 //! The life of a change: a command line or an HTTP call becomes a draft that cannot be wrong (`model`), the store
 //! writes it with its audit line in one transaction and gives it the next change number (`store`), the commit wakes
-//! every long poll (`store::wake`), and each gateway's next cursor says that it has applied it (`store::gateways`).
+//! every long poll (`store::feed::wake`), and each gateway's next cursor says that it has applied it
+//! (`store::feed::acknowledgements`).
 //!
 //! What holds everywhere:
 //! - a secret exists in the answer that made it and nowhere else; at rest there is its SHA-256;

@@ -15,8 +15,9 @@ use crate::api::{self, App};
 use crate::dashboard;
 use crate::notices::Notify;
 use crate::server::{self, Limits, Proxy, Serving, Tls};
-use crate::store::rollup::Retention;
-use crate::store::{Store, files, upkeep, wake};
+use crate::store::feed::wake;
+use crate::store::usage::rollup::Retention;
+use crate::store::{Store, files, upkeep};
 
 /// How long a notice that is on its way may take to be noted when everything else has ended.
 const LAST_NOTICE: Duration = Duration::from_secs(2);

@@ -9,37 +9,19 @@
 //! 6. No file of a SQLite database is opened by anything but SQLite, and nothing is written to files that are no longer
 //!    those by their names: see `files`.
 
-pub mod acknowledgements;
-pub mod activity;
-pub mod api_tokens;
-pub mod audit;
-pub mod catalogue;
-pub mod counts;
-pub mod examination;
-pub mod feed;
-pub mod files;
-pub mod first_use;
-pub mod forms;
-pub mod gateways;
-pub mod importing;
-pub mod journal;
-pub mod keys;
-pub mod listing;
-pub mod notices;
-pub mod operators;
-pub mod propagation;
-pub mod recovery;
-pub mod rollup;
-pub mod sessions;
-pub mod standing;
-pub mod upkeep;
-pub mod usage;
-pub mod wake;
+pub mod keys; // making, finding and changing keys
+pub mod feed; // what gateways read, and what they have applied
+pub mod usage; // what keys were used for
+pub mod people; // operators, their sessions, and the tokens of automation
+pub mod recovery; // the journal of revocations, backups
 
-mod connection;
-mod fault;
-mod key_row;
-mod words;
+mod connection; // how the database is opened
+mod fault; // whose fault an error of the database is
+pub mod files; // the files of SQLite, which nothing else may open
+pub mod audit; // who did what
+pub mod notices; // what a webhook is told
+pub mod examination; // what `flint doctor` looks at
+pub mod upkeep; // adding up and forgetting
 
 use std::io;
 use std::sync::{Arc, RwLock};
@@ -52,9 +34,10 @@ use crate::model::Refusal;
 use crate::model::draft::Mistake;
 use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
-use acknowledgements::Acknowledgements;
+use feed::acknowledgements::Acknowledgements;
+use feed::wake;
 use files::Files;
-use journal::Journal;
+use recovery::journal::{self, Journal};
 
 /// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
 #[derive(Debug)]

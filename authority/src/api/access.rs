@@ -13,7 +13,7 @@ use super::extract::{GatewayCall, bearer};
 use crate::clock;
 use crate::server::{address, is_text};
 use crate::store::Actor;
-use crate::store::api_tokens::ApiToken;
+use crate::store::people::api_tokens::ApiToken;
 
 /// What a route needs of its caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -13,7 +13,7 @@ use super::access::Caller;
 use super::error::ApiError;
 use super::query::Query;
 use crate::clock;
-use crate::store::activity::{Activity, Point, Range, Whose};
+use crate::store::usage::activity::{Activity, Point, Range, Whose};
 
 /// How far to look back, and how the answer is written.
 #[derive(Deserialize, IntoParams)]

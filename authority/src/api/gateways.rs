@@ -13,7 +13,7 @@ use super::extract::{JsonBody, OptionalBody};
 use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
-use crate::store::gateways::Gateway;
+use crate::store::feed::gateways::Gateway;
 use crate::views::gateway::{GatewayList, GatewayView};
 
 /// A new gateway.

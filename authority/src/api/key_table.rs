@@ -17,7 +17,7 @@ use super::openapi::wire::PageSchema;
 use super::query::OpenQuery;
 use crate::clock;
 use crate::store::StoreError;
-use crate::store::acknowledgements::Acknowledgement;
+use crate::store::feed::acknowledgements::Acknowledgement;
 use crate::store::feed::{Answer, Position};
 
 /// The longest that a call is held, in seconds. Who asks for more is answered after this.

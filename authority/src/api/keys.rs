@@ -20,7 +20,7 @@ use crate::model::State as KeyState;
 use crate::model::draft::{Amendment, Mistakes, NewKey};
 use crate::model::view::KeyView;
 use crate::store::keys::Made;
-use crate::store::listing::{Filter, MAX_PAGE, Sort};
+use crate::store::keys::listing::{Filter, MAX_PAGE, Sort};
 
 /// The largest body of a request about one key, in bytes.
 pub(super) const SMALL: usize = 64 * 1024;
@@ -178,7 +178,7 @@ pub(super) async fn list(
     let now = clock::now();
     let filter = query.filter(now).map_err(ApiError::invalid_fields)?;
     let page = app.store.list_keys(&filter, now).await?;
-    let view = |listed: crate::store::listing::Listed| KeyView::new(listed.key, listed.last_used, now);
+    let view = |listed: crate::store::keys::listing::Listed| KeyView::new(listed.key, listed.last_used, now);
     let keys = page.keys.into_iter().map(view).collect();
     Ok(Json(KeyList { keys, next_cursor: page.next, previous_cursor: page.previous }))
 }

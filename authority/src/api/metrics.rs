@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::App;
 use super::error::ApiError;
 use crate::clock;
-use crate::store::counts::KeyCounts;
-use crate::store::propagation::Standing;
+use crate::store::feed::propagation::Standing;
+use crate::store::keys::counts::KeyCounts;
 
 /// What was counted last, and when.
 pub(super) type Counted = Mutex<Option<(Instant, Counts)>>;

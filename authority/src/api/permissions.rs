@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::extract::JsonBody;
 use super::keys::SMALL;
 use crate::clock;
-use crate::store::catalogue::Offered;
+use crate::store::keys::catalogue::Offered;
 
 /// What a permission allows.
 #[derive(Deserialize, ToSchema)]

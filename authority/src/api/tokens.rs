@@ -13,7 +13,7 @@ use super::extract::{JsonBody, present};
 use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_LIFETIME;
-use crate::store::api_tokens::{ApiToken, NewApiToken};
+use crate::store::people::api_tokens::{ApiToken, NewApiToken};
 
 /// What a new token shall be.
 #[derive(Deserialize, ToSchema)]

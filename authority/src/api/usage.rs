@@ -14,7 +14,7 @@ use super::openapi::wire::ReportSchema;
 use crate::clock;
 use crate::model::MAX_TIME;
 use crate::model::draft::{Mistake, Mistakes};
-use crate::store::usage::{Received, Sender};
+use crate::store::usage::received::{Received, Sender};
 
 /// The largest report in bytes. Ten thousand pairs of key and outcome are about a megabyte.
 const MAX_BYTES: usize = 8 * 1024 * 1024;

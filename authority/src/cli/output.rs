@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::colour::{BAD, GOOD, HEADING, WARN, of_state, pad, paint, width};
 use crate::clock;
 use crate::model::view::KeyView;
-use crate::store::propagation::{Propagation, Standing};
+use crate::store::feed::propagation::{Propagation, Standing};
 
 /// Prints a value as JSON. A reader that has gone away is no error.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
-use crate::store::catalogue::Offered;
+use crate::store::keys::catalogue::Offered;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Permissions {

@@ -18,9 +18,9 @@ use crate::notices::Notify;
 use crate::secret::Secret;
 use crate::serve::{self, Settings};
 use crate::server::{Limits, Proxy, Tls, TlsFiles};
-use crate::store::catalogue::Offered;
-use crate::store::operators::Operator;
-use crate::store::rollup::Retention;
+use crate::store::keys::catalogue::Offered;
+use crate::store::people::operators::Operator;
+use crate::store::usage::rollup::Retention;
 
 /// What a new catalogue holds: the resource that the public documentation shows.
 const FIRST_PERMISSIONS: [(&str, &str); 2] =

@@ -6,7 +6,7 @@ use super::duration::End;
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
-use crate::store::api_tokens::{ApiToken, NewApiToken};
+use crate::store::people::api_tokens::{ApiToken, NewApiToken};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Tokens {

@@ -13,7 +13,7 @@ use super::fields::{Fields, link};
 use super::parts::chart::Chart;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
-use crate::store::activity::{Range, Whose};
+use crate::store::usage::activity::{Range, Whose};
 
 #[derive(Template)]
 #[template(path = "activity.html")]

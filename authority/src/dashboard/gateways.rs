@@ -20,9 +20,9 @@ use super::visitor::{Posted, Visitor};
 use crate::model::DAY;
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::store::gateways::Gateway;
-use crate::store::propagation::{Follower, Standing};
-use crate::store::standing::{GatewayStanding, GatewayStatus};
+use crate::store::feed::gateways::Gateway;
+use crate::store::feed::propagation::{Follower, Standing};
+use crate::store::feed::standing::{GatewayStanding, GatewayStatus};
 
 const PATH: &str = "/settings/gateways";
 

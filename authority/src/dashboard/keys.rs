@@ -18,7 +18,7 @@ use super::Site;
 use super::error::PageError;
 use super::parts::when::When;
 use super::visitor::Visitor;
-use crate::store::listing::Listed;
+use crate::store::keys::listing::Listed;
 
 /// The pages of keys.
 pub(super) fn router() -> Router<Site> {

@@ -17,7 +17,7 @@ use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::store::StoreError;
-use crate::store::operators::Operator;
+use crate::store::people::operators::Operator;
 
 const PATH: &str = "/settings/operators";
 /// What stands for a password that is not shown.

@@ -13,7 +13,7 @@ use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::store::StoreError;
-use crate::store::catalogue::Offered;
+use crate::store::keys::catalogue::Offered;
 
 const PATH: &str = "/settings/permissions";
 

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::secret::Secret;
 use crate::server::address;
 use crate::store::StoreError;
-use crate::store::sessions::{LIFETIME, SignIn};
+use crate::store::people::sessions::{LIFETIME, SignIn};
 
 const FORM_COOKIE: &str = "__Host-flint_form";
 

@@ -18,7 +18,7 @@ use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::model::DAY;
 use crate::store::StoreError;
-use crate::store::api_tokens::{ApiToken, NewApiToken};
+use crate::store::people::api_tokens::{ApiToken, NewApiToken};
 
 const PATH: &str = "/settings/api-tokens";
 const DAYS: [i64; 4] = [30, 90, 180, 365];

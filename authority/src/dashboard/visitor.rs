@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::shell::Theme;
 use crate::clock;
 use crate::server::{Unread, address};
-use crate::store::sessions::{LIFETIME, Session, SignIn};
+use crate::store::people::sessions::{LIFETIME, Session, SignIn};
 use crate::store::{Actor, Store, StoreError};
 
 /// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.

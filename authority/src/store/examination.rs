@@ -1,6 +1,6 @@
 //! What `flint doctor` looks at. Each finding says what was seen and, where that is not well, what to do.
 
-use super::propagation::Standing;
+use super::feed::propagation::Standing;
 use super::{Store, StoreError};
 use crate::clock;
 use crate::config::Database;

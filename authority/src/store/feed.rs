@@ -1,5 +1,11 @@
 //! The feed of the gateways: every key by its latest change, in commit order (contract §6).
 
+pub mod acknowledgements; // what gateways say, before it is written
+pub mod gateways; // who may read
+pub mod propagation; // who acts on a change already
+pub mod standing; // how a gateway stands
+pub mod wake; // news of other processes
+
 use std::sync::{Arc, PoisonError};
 
 use flint_contract::protocol::{KeyEntry, Page};

@@ -1,16 +1,24 @@
 //! Keys: making, finding and changing them.
 
+pub mod catalogue; // the permissions that are offered
+pub mod counts; // how many keys there are
+pub mod importing; // keys of elsewhere
+pub mod listing; // found and sorted, page by page
+
+pub(in crate::store) mod row; // a key as the database has it
+mod words; // by which keys are found
+
 use flint_contract::key::Digest;
 use sqlx::AnyConnection;
 
-use super::journal::{End, Entry};
-use super::key_row::{KeyRow, key_columns};
+use super::recovery::journal::{End, Entry};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::draft::{Amendment, Mistakes, NewKey};
 use crate::model::lifecycle::{Birth, Rotation};
 use crate::model::{Key, MAX_OVERLAP};
 use crate::secret::{self, Secret};
+use row::{KeyRow, key_columns};
 
 /// A key and its secret, for the one answer that shows it.
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::key_row::{KeyRow, key_columns};
+use super::keys::row::{KeyRow, key_columns};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::model::notices::{Kind, Notice, Window, windows};

@@ -8,6 +8,8 @@
 //! 4. A revocation that the journal lacks is added to it.
 //! 5. All sessions end: one that was ended since must not go on.
 
+pub mod journal; // revocations, written down besides
+
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,11 +17,11 @@ use std::path::{Path, PathBuf};
 use flint_contract::key::Digest;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, FromRow};
 
-use super::journal::{End, Entry, Journal, Known};
-use super::key_row::{KeyRow, key_columns};
+use super::keys::row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write, connection, files, new_epoch};
 use crate::config::Database;
 use crate::model::{Key, State};
+use journal::{End, Entry, Journal, Known};
 
 /// How many digests are looked up at a time.
 const CHUNK: usize = 500;

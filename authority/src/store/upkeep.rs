@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::propagation::GONE_AFTER;
-use super::rollup::Retention;
+use super::feed::propagation::GONE_AFTER;
+use super::usage::rollup::Retention;
 use super::{Store, StoreError};
 use crate::clock;
 

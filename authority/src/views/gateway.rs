@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::propagation::{Follower, Standing};
-use crate::store::standing::{GatewayOverview, GatewayStanding, GatewayStatus};
+use crate::store::feed::propagation::{Follower, Standing};
+use crate::store::feed::standing::{GatewayOverview, GatewayStanding, GatewayStatus};
 
 /// A gateway and its processes.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]

@@ -1,8 +1,8 @@
 use axum::http::Method;
 use flint::clock;
 use flint::model::draft::NewKey;
-use flint::store::listing::Filter;
-use flint::store::sessions::SignIn;
+use flint::store::keys::listing::Filter;
+use flint::store::people::sessions::SignIn;
 
 use crate::visitor::{Dashboard, NAME, actor};
 

@@ -2,7 +2,7 @@ use axum::http::Method;
 use flint::clock;
 use flint::model::draft::NewKey;
 use flint::store::keys::Made;
-use flint::store::listing::Filter;
+use flint::store::keys::listing::Filter;
 
 use crate::visitor::{Dashboard, Visitor, actor};
 

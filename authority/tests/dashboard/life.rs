@@ -1,7 +1,7 @@
 use flint::clock;
 use flint::model::State;
-use flint::store::acknowledgements::Acknowledgement;
-use flint::store::listing::Filter;
+use flint::store::feed::acknowledgements::Acknowledgement;
+use flint::store::keys::listing::Filter;
 use flint_contract::key::Digest;
 
 use crate::visitor::{Dashboard, Visitor, actor};

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use flint::clock;
 use flint::config::Database;
 use flint::serve::{self, Settings};
-use flint::store::sessions::SignIn;
+use flint::store::people::sessions::SignIn;
 use flint::store::{Actor, Store};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;

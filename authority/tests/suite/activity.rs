@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use flint::clock;
 use flint::store::Store;
-use flint::store::activity::{Range, Whose};
-use flint::store::rollup::Retention;
-use flint::store::usage::Sender;
+use flint::store::usage::activity::{Range, Whose};
+use flint::store::usage::received::Sender;
+use flint::store::usage::rollup::Retention;
 use flint_contract::protocol::{UsageEntry, UsageReport};
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ on_both! {
             two.unwrap();
         }
         added_up(&harness).await;
-        let whose = flint::store::activity::Whose::Key(id);
+        let whose = flint::store::usage::activity::Whose::Key(id);
         let activity = harness.store.activity(&whose, Default::default(), now).await.unwrap();
         assert_eq!(activity.totals(), [("allowed".to_owned(), 30)]);
     }
@@ -90,8 +90,8 @@ on_both! {
         report(&harness, "r-1", now, json!([{"key_id": id, "outcome": "allowed", "count": 4, "last_used": now}])).await;
         added_up(&harness).await;
         let totals = async |range: &str| {
-            let range = flint::store::activity::Range::parse(range).unwrap();
-            let whose = flint::store::activity::Whose::Key(id.clone());
+            let range = flint::store::usage::activity::Range::parse(range).unwrap();
+            let whose = flint::store::usage::activity::Whose::Key(id.clone());
             harness.store.activity(&whose, range, now).await.unwrap().totals().len()
         };
         let keep = Retention { minutes: -120, hours: 35 * 86_400, days: 400 * 86_400, reports: -1 };

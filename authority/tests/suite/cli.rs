@@ -1,8 +1,8 @@
 use flint::clock;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
-use flint::store::acknowledgements::Acknowledgement;
-use flint::store::importing::STEP;
+use flint::store::feed::acknowledgements::Acknowledgement;
+use flint::store::keys::importing::STEP;
 use flint_contract::key::Digest;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 use flint::model::DAY;
 use flint::store::Store;
-use flint::store::sessions::SignIn;
+use flint::store::people::sessions::SignIn;
 
 use crate::harness::{actor, on_both};
 

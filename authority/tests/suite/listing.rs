@@ -1,7 +1,7 @@
 use flint::clock;
 use flint::model::draft::{Amendment, NewKey};
 use flint::store::Store;
-use flint::store::listing::{Filter, KeyPage, Sort};
+use flint::store::keys::listing::{Filter, KeyPage, Sort};
 
 use crate::harness::{actor, new_key, on_both};
 

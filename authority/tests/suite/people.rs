@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use flint::clock;
-use flint::store::api_tokens::NewApiToken;
 use flint::store::audit::AuditFilter;
-use flint::store::sessions::{IDLE, LIFETIME, SignIn};
+use flint::store::people::api_tokens::NewApiToken;
+use flint::store::people::sessions::{IDLE, LIFETIME, SignIn};
 use flint::store::{Store, StoreError};
 
 use crate::harness::{Backend, actor, on_both};

@@ -14,7 +14,7 @@ use crate::api::query::Query;
 use crate::clock;
 use crate::model::draft::Mistake;
 use crate::model::import::{BadLines, Format};
-use crate::store::importing::File;
+use crate::store::keys::importing::File;
 
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;

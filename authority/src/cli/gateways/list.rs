@@ -3,8 +3,8 @@
 use crate::cli::colour::{BAD, GOOD, WARN, paint};
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::store::propagation::Standing;
-use crate::store::standing::GatewayStanding;
+use crate::store::feed::propagation::Standing;
+use crate::store::feed::standing::GatewayStanding;
 use crate::views::gateway::{GatewayList, GatewayView};
 
 #[derive(clap::Args)]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::store::activity::{Range, Whose};
+use crate::store::usage::activity::{Range, Whose};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Activity {

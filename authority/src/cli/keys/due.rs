@@ -6,7 +6,7 @@ use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::model::view::KeyView;
-use crate::store::listing::{Filter, MAX_PAGE};
+use crate::store::keys::listing::{Filter, MAX_PAGE};
 
 /// The exit code of `flint keys due` if there are any.
 const SOME_ARE_DUE: u8 = 10;

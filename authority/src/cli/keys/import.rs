@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
 use crate::model::import::{BadLines, Format};
-use crate::store::importing::{File, STEP};
+use crate::store::keys::importing::{File, STEP};
 use crate::store::{Actor, examination};
 
 /// The largest file, in bytes. All of it is in memory, and so are the keys that it makes.

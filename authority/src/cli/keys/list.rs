@@ -7,7 +7,7 @@ use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::State;
 use crate::model::view::KeyView;
-use crate::store::listing::{Filter, Sort};
+use crate::store::keys::listing::{Filter, Sort};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {

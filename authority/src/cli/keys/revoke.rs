@@ -9,7 +9,7 @@ use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::model::view::KeyView;
-use crate::store::propagation::Propagation;
+use crate::store::feed::propagation::Propagation;
 use crate::store::{Actor, Store};
 
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ use crate::dashboard::parts::grid::Grid;
 use crate::dashboard::parts::when;
 use crate::model::draft::{Amendment, NewKey};
 use crate::model::{DAY, Key};
-use crate::store::catalogue::Offered;
+use crate::store::keys::catalogue::Offered;
 
 /// The fields of the form, as typed.
 #[derive(Clone, Debug)]

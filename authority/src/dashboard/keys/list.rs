@@ -13,8 +13,8 @@ use crate::dashboard::parts::when::When;
 use crate::dashboard::shell::{Section, Shell, html};
 use crate::dashboard::visitor::Visitor;
 use crate::model::State;
-use crate::store::activity::{Point, Range};
-use crate::store::listing::{Filter, Listed, Sort};
+use crate::store::keys::listing::{Filter, Listed, Sort};
+use crate::store::usage::activity::{Point, Range};
 
 const PATH: &str = "/settings/api-keys";
 const PAGE: u32 = 50;

@@ -11,7 +11,7 @@ use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html_with, lead_to};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::model::{Key, State};
-use crate::store::listing::Listed;
+use crate::store::keys::listing::Listed;
 
 /// A key that was used within so many seconds is in use.
 const IN_USE: i64 = 900;

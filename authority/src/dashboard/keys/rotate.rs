@@ -13,7 +13,7 @@ use crate::dashboard::shell::{Section, Shell, html_with};
 use crate::dashboard::visitor::{Posted, Visitor};
 use crate::model::{DAY, DEFAULT_OVERLAP, Key, Refusal, State};
 use crate::store::StoreError;
-use crate::store::listing::Listed;
+use crate::store::keys::listing::Listed;
 
 /// For how long the old key may go on, in seconds, and how the form says it.
 const OVERLAPS: [(i64, &str); 5] =

@@ -17,8 +17,8 @@ use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html};
 use crate::dashboard::visitor::Visitor;
 use crate::model::{Key, State};
-use crate::store::activity::{Range, Whose};
 use crate::store::audit::AuditFilter;
+use crate::store::usage::activity::{Range, Whose};
 
 #[derive(Template)]
 #[template(path = "keys/show.html")]

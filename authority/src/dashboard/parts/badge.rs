@@ -5,8 +5,8 @@ use askama::filters::HtmlSafe;
 
 use super::when;
 use crate::model::{DAY, Key, State};
-use crate::store::activity::Point;
-use crate::store::rollup::sum_of;
+use crate::store::usage::activity::Point;
+use crate::store::usage::rollup::sum_of;
 
 /// How early a badge says that a key ends or is due for rotation, in seconds.
 pub(in crate::dashboard) const SOON: i64 = 14 * DAY;

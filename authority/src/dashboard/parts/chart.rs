@@ -8,8 +8,8 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::when;
-use crate::store::activity::{Activity, Point, Range};
-use crate::store::rollup::{add, sum_of};
+use crate::store::usage::activity::{Activity, Point, Range};
+use crate::store::usage::rollup::{add, sum_of};
 
 /// Thirty bars, one a day, refused requests stacked on top.
 #[derive(Clone, Debug, Template)]
@@ -231,7 +231,7 @@ pub(in crate::dashboard) fn number(value: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::rollup::MAX_SUM;
+    use crate::store::usage::rollup::MAX_SUM;
 
     const NOW: i64 = 1_790_000_000;
 

@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 
 use super::badge::Badge;
 use super::when::When;
-use crate::store::propagation::{Propagation, Standing};
+use crate::store::feed::propagation::{Propagation, Standing};
 
 /// The sentence and the table. A script loads it anew until there are gateways and every one has applied the change.
 #[derive(Clone, Debug, Template)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::dashboard::fields::Fields;
-use crate::store::catalogue::Offered;
+use crate::store::keys::catalogue::Offered;
 
 /// Full access in words of the form.
 pub(in crate::dashboard) const FULL: &str = "full";

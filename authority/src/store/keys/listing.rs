@@ -6,10 +6,11 @@
 use flint_contract::key::Environment;
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::key_row::{KeyRow, key_columns};
-use super::{Store, StoreError, words};
+use super::row::{KeyRow, key_columns};
+use super::words;
 use crate::model::draft::Mistake;
 use crate::model::{Key, State};
+use crate::store::{Store, StoreError};
 
 /// The most keys of one page of a list.
 pub const MAX_PAGE: u32 = 500;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::gateways::Gateway;
 use super::propagation::{Follower, Standing};
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How a gateway stands: as the worst of its processes does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use flint_contract::protocol::UsageEntry;
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{Store, StoreError, Write};
+use crate::store::{Store, StoreError, Write};
 use batch::Batch;
 use sums::{Slot, Sums, Times};
 pub(crate) use sums::{add, sum_of};

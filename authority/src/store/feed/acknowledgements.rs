@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::propagation::SILENT_AFTER;
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What one call of a process says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +33,7 @@ type ByProcess = HashMap<String, HashMap<String, Acknowledgement>>;
 
 /// The latest acknowledgement of each process that is not written down yet.
 #[derive(Debug, Default)]
-pub(super) struct Acknowledgements {
+pub(in crate::store) struct Acknowledgements {
     kept: Mutex<ByProcess>,
     /// Held while they are written, so that nobody reads in between.
     writing: tokio::sync::Mutex<()>,

@@ -1,7 +1,7 @@
 //! How many there are: numbers for metrics, the overview and `flint doctor`.
 
-use super::{Store, StoreError};
 use crate::model::{DAY, State};
+use crate::store::{Store, StoreError};
 
 /// How many keys there are.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! Since when a key is used, as far as activity by day is kept.
 
-use super::{Store, StoreError};
 use crate::model::DAY;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// The first day on which a gateway met a key, by its first second.

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use flint_contract::key::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, files};
 use crate::model::Key;
+use crate::store::{StoreError, files};
 
 /// Where the journal is.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
 
-use super::key_row::{KeyRow, key_columns};
-use super::{Store, StoreError, Write};
+use super::row::{KeyRow, key_columns};
 use crate::model::Key;
+use crate::store::{Store, StoreError, Write};
 
 /// The longest word in characters; the rest of a longer one does not count.
 const LONGEST: usize = 40;
@@ -23,7 +23,7 @@ const MOST: usize = 40;
 const STEP: i64 = 1_000;
 
 /// The words of a key, in order.
-pub(super) fn of_key(key: &Key) -> BTreeSet<String> {
+pub(in crate::store) fn of_key(key: &Key) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for text in [Some(key.name.as_str()), key.owner.as_deref()].into_iter().flatten() {
         words.extend(of_search(text).iter().flat_map(|word| endings(word)).take(MOST));
@@ -38,7 +38,7 @@ pub(super) fn of_key(key: &Key) -> BTreeSet<String> {
 }
 
 /// The words of what was typed.
-pub(super) fn of_search(text: &str) -> Vec<String> {
+pub(in crate::store) fn of_search(text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     let trimmed = |word: &str| {
         let word: String =
@@ -61,12 +61,12 @@ fn endings(word: &str) -> impl Iterator<Item = String> {
 }
 
 /// As they stand in the key's row: a space before each.
-pub(super) fn as_text(words: &BTreeSet<String>) -> String {
+pub(in crate::store) fn as_text(words: &BTreeSet<String>) -> String {
     words.iter().flat_map(|word| [" ", word]).collect()
 }
 
 /// What comes after everything that begins like this.
-pub(super) fn end_of(word: &str) -> String {
+pub(in crate::store) fn end_of(word: &str) -> String {
     format!("{word}{}", char::MAX)
 }
 
@@ -75,7 +75,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails.
-    pub(super) async fn write_missing_words(&self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn write_missing_words(&self) -> Result<(), StoreError> {
         let some =
             concat!("SELECT ", key_columns!(), " FROM api_key WHERE words IS NULL ORDER BY id LIMIT $1");
         let is_missing = "SELECT COUNT(*) FROM (SELECT 1 FROM api_key WHERE words IS NULL LIMIT 1) AS one";
@@ -95,7 +95,7 @@ impl Store {
 
 impl Write<'_> {
     /// Writes the words of a key that has none.
-    pub(super) async fn write_words(&mut self, key: &Key) -> Result<(), StoreError> {
+    pub(in crate::store) async fn write_words(&mut self, key: &Key) -> Result<(), StoreError> {
         let words = of_key(key);
         let sql = "UPDATE api_key SET words = $1 WHERE id = $2";
         sqlx::query(sql).bind(as_text(&words)).bind(key.id.as_str()).execute(&mut *self.tx).await?;
@@ -114,7 +114,7 @@ impl Write<'_> {
     }
 
     /// Takes the words of a key away, which must be as they were written.
-    pub(super) async fn remove_words(&mut self, key: &Key) -> Result<(), StoreError> {
+    pub(in crate::store) async fn remove_words(&mut self, key: &Key) -> Result<(), StoreError> {
         for word in of_key(key) {
             let sql = "DELETE FROM key_word WHERE word = $1 AND key_id = $2";
             sqlx::query(sql).bind(word).bind(key.id.as_str()).execute(&mut *self.tx).await?;

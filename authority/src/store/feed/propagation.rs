@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::gateways::{Gateway, Process};
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// A process that was not heard of for this long, in seconds, is silent: twice the longest time that a call is held.
 pub const SILENT_AFTER: i64 = 120;

@@ -2,7 +2,7 @@
 
 use flint_contract::key::Digest;
 
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How long a sent form is remembered, in seconds: longer than any session lasts.
 const REMEMBERED: i64 = 2 * 86_400;

@@ -3,12 +3,12 @@
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::audit::Line;
-use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::draft::{Mistake, Mistakes};
 use crate::password::{self, MAX_BYTES, MIN_LENGTH};
 use crate::secret::{self, Secret};
+use crate::store::audit::Line;
+use crate::store::{Actor, Store, StoreError, Write};
 
 /// A person who may sign in.
 #[derive(Clone, Debug, Eq, FromRow, PartialEq)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::rollup::{ALL_KEYS, add};
-use super::{Store, StoreError};
 use crate::clock;
+use crate::store::{Store, StoreError};
 
 /// How far to look back, and in which steps.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -3,9 +3,9 @@
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::audit::Line;
-use super::{Actor, Store, StoreError};
 use crate::model::draft::Mistakes;
+use crate::store::audit::Line;
+use crate::store::{Actor, Store, StoreError};
 
 /// A permission that is offered.
 #[derive(Clone, Debug, Eq, FromRow, PartialEq, serde::Serialize, utoipa::ToSchema)]

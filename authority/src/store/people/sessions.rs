@@ -16,11 +16,11 @@ use flint_contract::key::Digest;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::audit::Line;
 use super::operators::Operator;
-use super::{Actor, Store, StoreError, Write};
 use crate::password;
 use crate::secret::Secret;
+use crate::store::audit::Line;
+use crate::store::{Actor, Store, StoreError, Write};
 
 /// How long a session lasts at most, in seconds.
 pub const LIFETIME: i64 = 12 * 3_600;

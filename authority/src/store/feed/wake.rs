@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 
-use super::{Store, StoreError, connection};
 use crate::config::Database;
+use crate::store::{Store, StoreError, connection};
 
 /// Where PostgreSQL tells of changes.
-pub(super) const CHANNEL: &str = "flint_change";
+pub(in crate::store) const CHANNEL: &str = "flint_change";
 
 /// How often the counter of SQLite is read.
 const GLANCE: Duration = Duration::from_millis(25);

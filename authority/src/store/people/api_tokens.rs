@@ -5,11 +5,11 @@ use flint_contract::permission::grants;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::audit::Line;
-use super::{Actor, Store, StoreError};
 use crate::clock;
 use crate::model::draft::Mistakes;
 use crate::secret::{self, API_TOKEN_PREFIX, Secret};
+use crate::store::audit::Line;
+use crate::store::{Actor, Store, StoreError};
 
 /// A token, without its secret.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]

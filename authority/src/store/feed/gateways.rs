@@ -4,12 +4,12 @@ use flint_contract::key::Digest;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::audit::Line;
-use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::MAX_OVERLAP;
 use crate::model::draft::Mistakes;
 use crate::secret::{self, GATEWAY_PREFIX, Secret};
+use crate::store::audit::Line;
+use crate::store::{Actor, Store, StoreError, Write};
 
 /// A gateway that may read the table and report use: one registration, any number of Envoy processes.
 #[derive(Clone, Debug, Eq, FromRow, PartialEq)]

@@ -12,10 +12,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::audit::Line as AuditRecord;
-use super::journal::{Journal, Known};
-use super::key_row::{KeyRow, key_columns};
-use super::{Actor, Store, StoreError};
+use super::row::{KeyRow, key_columns};
 use crate::clock;
 use crate::config::Database;
 use crate::model::Key;
@@ -23,6 +20,9 @@ use crate::model::draft::Mistake;
 use crate::model::import::{BadLine, BadLines, Format, Line, Parsed, TooManyLines, parse};
 use crate::model::lifecycle::Birth;
 use crate::secret;
+use crate::store::audit::Line as AuditRecord;
+use crate::store::recovery::journal::{Journal, Known};
+use crate::store::{Actor, Store, StoreError};
 
 /// How many digests are looked up at a time.
 const CHUNK: usize = 500;

@@ -5,8 +5,8 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, FromRow};
 
-use super::{StoreError, Write};
 use crate::model::Key;
+use crate::store::{StoreError, Write};
 
 /// The columns of a [`KeyRow`].
 macro_rules! key_columns {
@@ -15,10 +15,10 @@ macro_rules! key_columns {
          expires_at, revoked_at, revoke_reason, rotate_by, replaces, replaced_by, created_at, created_by, updated_at"
     };
 }
-pub(super) use key_columns;
+pub(in crate::store) use key_columns;
 
 #[derive(FromRow)]
-pub(super) struct KeyRow {
+pub(in crate::store) struct KeyRow {
     id: String,
     digest: Vec<u8>,
     version: i64,
@@ -41,7 +41,7 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
-    pub(super) fn into_key(self) -> Result<Key, StoreError> {
+    pub(in crate::store) fn into_key(self) -> Result<Key, StoreError> {
         let bytes: [u8; 32] = self.digest.try_into().map_err(|_| StoreError::Corrupt("api_key.digest"))?;
         let list =
             |json: &str| serde_json::from_str(json).map_err(|_| StoreError::Corrupt("a list of api_key"));
@@ -72,7 +72,7 @@ impl KeyRow {
 
 impl Write<'_> {
     /// Writes a new key with this change number. `false`: a key with that digest or name exists, or did.
-    pub(super) async fn insert_key(&mut self, key: &Key, seq: i64) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn insert_key(&mut self, key: &Key, seq: i64) -> Result<bool, StoreError> {
         let sql = "INSERT INTO api_key (change_seq, version, name, permissions, owner, allowed_cidrs, not_before, \
                    expires_at, revoked_at, revoke_reason, rotate_by, replaces, replaced_by, updated_at, id, digest, \
                    environment, hint, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
@@ -93,7 +93,7 @@ impl Write<'_> {
     }
 
     /// Writes what can change of a key. `false`: someone else changed it first.
-    pub(super) async fn update_key(&mut self, key: &Key, seq: i64) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn update_key(&mut self, key: &Key, seq: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE api_key SET change_seq = $1, version = $2, name = $3, permissions = $4, owner = $5, \
                    allowed_cidrs = $6, not_before = $7, expires_at = $8, revoked_at = $9, revoke_reason = $10, \
                    rotate_by = $11, replaces = $12, replaced_by = $13, updated_at = $14 \
