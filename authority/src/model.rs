@@ -11,7 +11,6 @@ pub mod draft;
 pub mod import;
 pub mod lifecycle;
 pub mod notices;
-pub mod view;
 
 use flint_contract::key::{Digest, Environment};
 use serde::Serialize;

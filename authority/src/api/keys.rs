@@ -18,7 +18,7 @@ use super::query::Query;
 use crate::clock;
 use crate::model::State as KeyState;
 use crate::model::draft::{Amendment, Mistakes, NewKey};
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::keys::Made;
 use crate::store::keys::listing::{Filter, MAX_PAGE, Sort};
 

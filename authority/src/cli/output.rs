@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::colour::{BAD, GOOD, HEADING, WARN, of_state, pad, paint, width};
 use crate::clock;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::feed::propagation::{Propagation, Standing};
 
 /// Prints a value as JSON. A reader that has gone away is no error.

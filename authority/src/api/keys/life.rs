@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, OptionalBody};
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::server::address;
 use crate::views::gateway::ProcessView;
 

@@ -6,7 +6,7 @@ use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::NewKey;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::Actor;
 use crate::store::keys::Made;
 

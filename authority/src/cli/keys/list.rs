@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::State;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::keys::listing::{Filter, Sort};
 
 #[derive(clap::Args)]

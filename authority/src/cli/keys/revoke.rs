@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::feed::propagation::Propagation;
 use crate::store::{Actor, Store};
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::Actor;
 
 #[derive(clap::Args)]

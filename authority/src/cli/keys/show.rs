@@ -2,7 +2,7 @@
 
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Show {

@@ -4,7 +4,7 @@ use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::Amendment;
-use crate::model::view::KeyView;
+use crate::views::key::KeyView;
 use crate::store::Actor;
 
 #[derive(clap::Args)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Key, State};
+use crate::model::{Key, State};
 
 /// A key without anything that would help to guess or find its secret. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
