@@ -34,4 +34,5 @@ pub mod serve; // `flint serve`: the fronts behind one listener
 pub mod cli; // the command line
 
 pub mod notices; // tells a webhook of keys that end
-pub mod probe; // looks at an authority from outside
+pub mod doctor; // what `flint doctor` finds
+mod outbound; // connections to elsewhere

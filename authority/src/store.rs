@@ -20,7 +20,7 @@ mod fault; // whose fault an error of the database is
 pub mod files; // the files of SQLite, which nothing else may open
 pub mod audit; // who did what
 pub mod notices; // what a webhook is told
-pub mod examination; // what `flint doctor` looks at
+pub mod inspection; // what can be seen of its health
 pub mod upkeep; // adding up and forgetting
 
 use std::io;
@@ -201,6 +201,18 @@ impl Store {
         self.check_files()?;
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The journal of revocations, if there is one.
+    #[must_use]
+    pub const fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
     }
 
     /// Begins a transaction that writes.

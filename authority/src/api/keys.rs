@@ -18,9 +18,9 @@ use super::query::Query;
 use crate::clock;
 use crate::model::State as KeyState;
 use crate::model::draft::{Amendment, Mistakes, NewKey};
-use crate::views::key::KeyView;
 use crate::store::keys::Made;
 use crate::store::keys::listing::{Filter, MAX_PAGE, Sort};
+use crate::views::key::KeyView;
 
 /// The largest body of a request about one key, in bytes.
 pub(super) const SMALL: usize = 64 * 1024;

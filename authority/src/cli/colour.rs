@@ -14,8 +14,8 @@ use std::ffi::OsString;
 use anstyle::{AnsiColor, Style};
 use clap::{ColorChoice, ValueEnum as _};
 
+use crate::doctor::finding::Grade;
 use crate::model::State;
-use crate::store::examination::Grade;
 
 /// What stands above or before other things.
 pub(super) const HEADING: Style = Style::new().bold();

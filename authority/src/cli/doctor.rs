@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Exit, Global, colour, output};
 use crate::clock;
-use crate::probe::probe;
-use crate::store::examination::{Finding, Grade};
+use crate::doctor::finding::{Finding, Grade};
+use crate::doctor::{database, network};
 
 /// Check the database, clocks, gateways and keys, and say what to do
 #[derive(clap::Args)]
@@ -26,9 +26,9 @@ struct Line<'a> {
 
 impl Doctor {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let mut findings = global.open_existing().await?.examine(clock::now()).await?;
+        let mut findings = database::examine(&global.open_existing().await?, clock::now()).await?;
         if let Some(url) = &self.url {
-            findings.extend(probe(url).await);
+            findings.extend(network::probe(url).await);
         }
         if global.json {
             let lines: Vec<_> = findings.iter().map(Line::from).collect();

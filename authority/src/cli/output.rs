@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::colour::{BAD, GOOD, HEADING, WARN, of_state, pad, paint, width};
 use crate::clock;
-use crate::views::key::KeyView;
 use crate::store::feed::propagation::{Propagation, Standing};
+use crate::views::key::KeyView;
 
 /// Prints a value as JSON. A reader that has gone away is no error.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {

@@ -17,7 +17,6 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use ring::hmac;
 use rustls::ClientConfig;
-use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -25,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::probe::roots;
+use crate::outbound::{Endpoint, client_config, roots};
 
 /// How long a delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,25 +87,20 @@ impl Webhook {
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, NotAWebhook> {
         // Of a fragment nothing is sent, so it is a mistake; the parser would drop it.
         let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or(NotAWebhook::Url)?;
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(NotAWebhook::Url),
-        };
+        let Endpoint { is_secure, host, port } = Endpoint::of(&uri).ok_or(NotAWebhook::Url)?;
         let authority =
             uri.authority().filter(|name| !name.as_str().contains('@')).ok_or(NotAWebhook::Url)?;
-        let host = authority.host().trim_matches(['[', ']']);
         // What is more than the host is a port, and must be one.
         let has_bad_port = authority.as_str() != authority.host() && authority.port_u16().is_none();
-        if host.is_empty() || has_bad_port {
+        if has_bad_port {
             return Err(NotAWebhook::Url);
         }
         Ok(Self {
-            host: host.to_owned(),
-            port: authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
+            host,
+            port,
             authority: authority.to_string(),
             path: uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
-            tls: if is_secure { Some(tls_config().ok_or(NotAWebhook::Tls)?) } else { None },
+            tls: is_secure.then(|| client_config(roots())).transpose().map_err(|_| NotAWebhook::Tls)?,
             key: secret.map(|text| parse_secret(text).ok_or(NotAWebhook::Secret)).transpose()?,
         })
     }
@@ -191,15 +185,6 @@ fn sign(key: &hmac::Key, id: &str, now: i64, body: &str) -> String {
 fn parse_secret(text: &str) -> Option<hmac::Key> {
     let bytes = BASE64_STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?;
     (24..=64).contains(&bytes.len()).then(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes))
-}
-
-fn tls_config() -> Option<Arc<ClientConfig>> {
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(roots())
-        .with_no_client_auth();
-    Some(Arc::new(config))
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ impl Store {
     }
 
     /// How many keys pass that the journal says are revoked, and how many are revoked of which it knows nothing.
-    pub(super) async fn compare_with(&self, known: &Known, now: i64) -> Result<(usize, usize), StoreError> {
+    pub(crate) async fn compare_with(&self, known: &Known, now: i64) -> Result<(usize, usize), StoreError> {
         let behind = self.find_unrevoked(known, now).await?;
         Ok((behind.len(), self.missing_from(known).await?.len()))
     }

@@ -8,13 +8,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use flint::clock;
+use flint::doctor::database::examine;
+use flint::doctor::finding::Grade;
 use flint::model::DAY;
 use flint::model::draft::{Amendment, NewKey};
 use flint::notices::Notify;
 use flint::notices::webhook::Webhook;
 use flint::serve::Settings;
 use flint::store::Store;
-use flint::store::examination::Grade;
 use flint::store::keys::Made;
 use flint::store::notices::{Claimed, Delivery};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -307,7 +308,7 @@ on_both! {
         let test = backend.database().await;
         let (store, now) = (Store::open(&test.database).await.unwrap(), clock::now());
         let grade = async |now| {
-            let found = store.examine(now).await.unwrap().into_iter().find(|one| one.check == "notices").unwrap();
+            let found = examine(&store, now).await.unwrap().into_iter().find(|one| one.check == "notices").unwrap();
             (found.grade, found.finding)
         };
         assert!(matches!(grade(now).await, (Grade::Good, text) if text.contains("nobody is told")));

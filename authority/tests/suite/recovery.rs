@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use flint::clock;
 use flint::config::Database;
+use flint::doctor::database::examine;
+use flint::doctor::finding::Grade;
 use flint::model::draft::Amendment;
 use flint::model::import::{Format, parse};
 use flint::store::Store;
-use flint::store::examination::Grade;
 use flint::store::feed::Position;
 use flint::store::people::sessions::SignIn;
 use flint::store::recovery::journal::{Entry, Journal, Known};
@@ -347,7 +348,7 @@ on_both! {
         let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
         let now = clock::now();
         let find = async || {
-            let findings = store.examine(now).await.unwrap();
+            let findings = examine(&store, now).await.unwrap();
             findings.into_iter().find(|one| one.check == "journal").unwrap()
         };
         journal.prepare().unwrap();
@@ -408,7 +409,7 @@ on_both! {
             let report = UsageReport { report_id: id, from, to, dropped: 0, entries: Vec::new() };
             let sender = Sender { gateway_id: "g", process_id, received_at: now + late };
             store.receive_usage(&report, sender).await.unwrap();
-            let findings = store.examine(now).await.unwrap();
+            let findings = examine(&store, now).await.unwrap();
             let found = findings.into_iter().find(|one| one.check == "clock").unwrap();
             (found.grade, found.finding)
         };

@@ -13,9 +13,9 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, OptionalBody};
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
-use crate::views::key::KeyView;
 use crate::server::address;
 use crate::views::gateway::ProcessView;
+use crate::views::key::KeyView;
 
 /// How to rotate.
 #[derive(Default, Deserialize, ToSchema)]

@@ -6,9 +6,9 @@ use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::NewKey;
-use crate::views::key::KeyView;
 use crate::store::Actor;
 use crate::store::keys::Made;
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {

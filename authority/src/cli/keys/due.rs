@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
-use crate::views::key::KeyView;
 use crate::store::keys::listing::{Filter, MAX_PAGE};
+use crate::views::key::KeyView;
 
 /// The exit code of `flint keys due` if there are any.
 const SOME_ARE_DUE: u8 = 10;

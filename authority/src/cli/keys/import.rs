@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
 use crate::model::import::{BadLines, Format};
+use crate::store::Actor;
 use crate::store::keys::importing::{File, STEP};
-use crate::store::{Actor, examination};
+use crate::views;
 
 /// The largest file, in bytes. All of it is in memory, and so are the keys that it makes.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
@@ -65,10 +66,7 @@ impl Import {
         }
         let done = if self.dry_run { "would be imported" } else { "imported" };
         let were = if skipped == 1 { "was" } else { "were" };
-        output::print(&format!(
-            "{} {done}, {skipped} {were} already here\n",
-            examination::count(count, "key")
-        ))
+        output::print(&format!("{} {done}, {skipped} {were} already here\n", views::count(count, "key")))
     }
 
     fn format(&self) -> anyhow::Result<Format> {
@@ -112,12 +110,12 @@ fn refuse(global: &Global, bad: &BadLines) -> anyhow::Result<Exit> {
             }
         }
         if bad.unnamed() > 0 {
-            anstream::eprintln!("and {} more", examination::count(bad.unnamed(), "line"));
+            anstream::eprintln!("and {} more", views::count(bad.unnamed(), "line"));
         }
     }
     Ok(Exit {
         code: 2,
-        message: format!("{} cannot be used; nothing was imported", examination::count(bad.len(), "line")),
+        message: format!("{} cannot be used; nothing was imported", views::count(bad.len(), "line")),
     })
 }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::State;
-use crate::views::key::KeyView;
 use crate::store::keys::listing::{Filter, Sort};
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
-use crate::views::key::KeyView;
 use crate::store::feed::propagation::Propagation;
 use crate::store::{Actor, Store};
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Revoke {

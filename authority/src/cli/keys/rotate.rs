@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::views::key::KeyView;
 use crate::store::Actor;
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Rotate {

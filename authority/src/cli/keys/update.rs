@@ -4,8 +4,8 @@ use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::Amendment;
-use crate::views::key::KeyView;
 use crate::store::Actor;
+use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Update {
