@@ -29,6 +29,7 @@ pub mod jwk;
 pub mod keys;
 mod members;
 mod memory;
+pub mod revoked;
 mod signature;
 pub mod verifier;
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub(super) const LEAST_GAP: u64 = 250;
 /// How many shards are rid of an old table at a tick. Who does many in one go has the lock of shared data again before
 /// a worker that waits for it wakes up, also where it is a thread that serves no requests.
 const SWEEP: u32 = 1_000;
+/// How many shards are looked through at a tick for revoked tokens whose time is over.
+const PRUNE: u32 = 64;
+/// How long after a look through all shards the next one begins.
+const PRUNE_EVERY: u64 = 60_000;
 
 /// What only the VM with the lease has.
 #[derive(Debug)]
@@ -32,6 +36,10 @@ pub(super) struct Holder {
     /// A table in the making, and the cursor of its next page.
     load: Option<(Writer, String)>,
     sweep: Option<Sweep>,
+    /// The next shard to look through for revoked tokens whose time is over.
+    prune_from: u32,
+    /// When to begin with the first one again.
+    prune_at: u64,
     pub(super) due: u64,
     pub(super) call: Option<Outstanding>,
     pub(super) backoff: Backoff,
@@ -58,6 +66,8 @@ impl Holder {
             serving: None,
             load: None,
             sweep: None,
+            prune_from: 0,
+            prune_at: 0,
             due: now.ms,
             call: None,
             backoff: Backoff::default(),
@@ -222,6 +232,47 @@ impl Holder {
         Ok(None)
     }
 
+    /// Drops the revoked tokens of a page for which there is no room.
+    pub(super) fn heed_bound(&self, page: &mut Page, most: u64) {
+        let held = match (&self.load, &self.serving) {
+            _ if page.reset => 0,
+            (Some((writer, _)), _) | (None, Some((_, writer))) => writer.tokens(),
+            (None, None) => 0,
+        };
+        page.drop_tokens_beyond(most.saturating_sub(held));
+    }
+
+    /// Takes revoked tokens out whose time is over, some shards at a time.
+    pub(super) fn prune<S: Store>(
+        &mut self,
+        store: &S,
+        namespace: Namespace,
+        unix: i64,
+        ms: u64,
+    ) -> Result<(), Fault> {
+        let is_idle = self.load.is_none() && self.sweep.is_none();
+        let Some((meta, writer)) = self.serving.as_mut().filter(|_| is_idle) else { return Ok(()) };
+        if writer.tokens() == 0 || (self.prune_from == 0 && ms < self.prune_at) {
+            return Ok(());
+        }
+        let (found, next) = writer.find_expired(store, unix, self.prune_from, PRUNE)?;
+        if !found.is_empty() {
+            meta.writing = true;
+            save(store, namespace, meta, self.fence)?;
+            for index in found {
+                writer.take_expired(store, unix, index)?;
+            }
+            writer.describe(meta);
+            meta.writing = false;
+            save(store, namespace, meta, self.fence)?;
+        }
+        if next.is_none() {
+            self.prune_at = ms + PRUNE_EVERY;
+        }
+        self.prune_from = next.unwrap_or_default();
+        Ok(())
+    }
+
     /// While a table is in the making, every good page keeps the one that serves from growing old.
     fn stay_fresh<S: Store>(&mut self, store: &S, namespace: Namespace, now: Now) -> Result<(), Fault> {
         self.change_meta(store, namespace, |meta| meta.fresh_at = now.ms).map(|_| ())
@@ -243,7 +294,7 @@ impl Holder {
             (meta.writing, meta.cursor, meta.fresh_at) = (false, cursor, now.ms);
         })?;
         self.sweep = meta.littered.then(|| Sweep::new(namespace, meta.run, self.fence));
-        let keys = meta.keys;
+        let keys = meta.keys.saturating_sub(meta.tokens);
         self.serving = Some((meta, writer));
         Ok(keys)
     }

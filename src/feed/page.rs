@@ -4,8 +4,9 @@
 //!    them of a wrong type makes the whole page bad, and a bad page changes nothing.
 //! 2. An entry that is bad is dropped and counted. If its digest can be read, what is held under it is dropped too.
 //! 3. Entries count in order: the last of a digest wins. A digest that is also in `removed` is removed.
-//! 4. Unknown fields are ignored, in the page and in its entries.
-//! 5. What a page may cost is bounded: [`MAX_PAGE`], [`MAX_ENTRIES`], [`MAX_ENTRY`]. Nothing is reserved for a number
+//! 4. A revoked token is an entry too, under a digest made of its `jti`; of several for one `jti` the last counts.
+//! 5. Unknown fields are ignored, in the page and in its entries.
+//! 6. What a page may cost is bounded: [`MAX_PAGE`], [`MAX_ENTRIES`], [`MAX_ENTRY`]. Nothing is reserved for a number
 //!    that only the page itself tells.
 
 use std::borrow::Cow;
@@ -18,6 +19,8 @@ use flint_contract::permission::is_grant;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::token::revoked;
 
 /// The longest cursor that is kept, in bytes.
 pub const MAX_CURSOR: usize = 4096;
@@ -104,6 +107,13 @@ struct RawEntry<'a> {
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+#[derive(Deserialize)]
+struct RawToken<'a> {
+    #[serde(borrow)]
+    jti: Cow<'a, str>,
+    expires_at: i64,
+}
+
 /// All that has to be readable for a bad entry to take what is held under its digest with it.
 #[derive(Deserialize)]
 struct OnlyDigest<'a> {
@@ -148,8 +158,31 @@ impl Page {
                 None => dropped += 1,
             }
         }
+        for token in raw.revoked_tokens.items {
+            match serde_json::from_str::<RawToken<'_>>(token.get()) {
+                Ok(RawToken { jti, expires_at }) => {
+                    let entry = revoked::entry(&jti, expires_at);
+                    changes.push((entry.digest, Some(entry)));
+                }
+                Err(_) => dropped += 1,
+            }
+        }
         let changes = last_of_each(changes);
         Ok(Self { cursor: raw.cursor, more: raw.more, reset: raw.reset, changes, dropped })
+    }
+}
+
+impl Page {
+    /// Drops and counts the revoked tokens for which there is no room.
+    pub fn drop_tokens_beyond(&mut self, room: u64) {
+        let (mut left, before) = (room, self.changes.len());
+        self.changes.retain(|(_, entry)| {
+            let is_token = entry.as_ref().is_some_and(revoked::is_token);
+            let stays = !is_token || left > 0;
+            left -= u64::from(is_token && stays);
+            stays
+        });
+        self.dropped += (before - self.changes.len()) as u64;
     }
 }
 

@@ -19,6 +19,7 @@ use crate::feed::holder::Holder;
 use crate::feed::lease::Lease;
 use crate::feed::page::{BadPage, Page};
 use crate::table::{Fault, Store, store::Namespace};
+use crate::token::revoked::MAX_REVOKED;
 
 /// How to call the authority.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +169,14 @@ impl Poller {
         Some(call)
     }
 
+    /// Takes revoked tokens out of the table whose time was over at `unix`. To be called at every tick.
+    pub fn prune<S: Store>(&mut self, store: &S, unix: i64, now: Now) {
+        let Some(holder) = &mut self.holder else { return };
+        if let Err(fault) = holder.prune(store, self.namespace, unix, now.ms) {
+            self.fault(fault, now);
+        }
+    }
+
     /// The call that [`Poller::poll`] asked for failed, or could not be made.
     pub fn handle_failure(&mut self, failure: Failure, now: Now) {
         let Some(holder) = &mut self.holder else { return };
@@ -189,7 +198,7 @@ impl Poller {
         // An answer to a call that was given up, or made under a lease that is gone, is not wanted.
         let Some(holder) = &mut self.holder else { return };
         let Some(call) = holder.call.take() else { return };
-        let page = match read(answer) {
+        let mut page = match read(answer) {
             Ok(page) => page,
             Err(failure) => return self.handle_failure(failure, now),
         };
@@ -201,6 +210,7 @@ impl Poller {
         if page.reset {
             self.events.push(Event::Reset(holder.resets));
         }
+        holder.heed_bound(&mut page, MAX_REVOKED);
         let (changes, dropped) = (page.changes.len(), page.dropped);
         match holder.take_page(store, self.namespace, page, now) {
             Ok(replaced) => {

@@ -97,6 +97,8 @@ impl Gateway {
         if polls {
             self.entered = self.entered || abandoned::enter(&Shared, self.namespace).is_ok();
             self.poll_table(vm, root);
+            let now = self.now(vm);
+            self.poller.prune(&Shared, self.unix, now);
         }
         self.report_usage(vm, root);
         self.show(vm);
@@ -246,8 +248,9 @@ impl Gateway {
         }
         if self.poller.is_holder() && self.ms >= self.gauges_at {
             self.gauges_at = self.ms + 1_000;
-            if let Some(Meta { keys, version, fresh_at, .. }) = self.view.meta() {
-                gauge("flint_table_keys", *keys);
+            if let Some(Meta { keys, tokens, version, fresh_at, .. }) = self.view.meta() {
+                gauge("flint_table_keys", keys.saturating_sub(*tokens));
+                gauge("flint_revoked_tokens", *tokens);
                 gauge("flint_table_version", *version);
                 gauge("flint_table_age_seconds", self.ms.saturating_sub(*fresh_at) / 1_000);
             }

@@ -6,7 +6,7 @@ use crate::bytes::Reader;
 
 /// The version of this form and of the shards' form. It is part of every [`Namespace`]: modules of different versions
 /// in one process keep a table each, and neither waits for the other's.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// Which of a namespace's values of this form is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,15 +30,17 @@ pub struct Meta {
     pub littered: bool,
     /// How far the shards have been split.
     pub extent: Extent,
-    /// How many keys the table has.
+    /// How many entries the table has: keys and revoked tokens.
     pub keys: u64,
+    /// How many of these are revoked tokens.
+    pub tokens: u64,
     /// How many pages have changed the table.
     pub version: u64,
     /// When the authority last gave a good answer, in milliseconds of the monotonic clock.
     pub fresh_at: u64,
     /// The lease under which this was written.
     pub fence: u32,
-    /// A page is being written: if its writer ended there, [`Meta::keys`] is not to be trusted.
+    /// A page is being written: if its writer ended there, [`Meta::keys`] and [`Meta::tokens`] are not to be trusted.
     pub writing: bool,
     /// What the authority wants to hear next.
     pub cursor: String,
@@ -121,7 +123,7 @@ impl Meta {
         let mut out = vec![VERSION, u8::from(self.littered), u8::from(self.writing), self.extent.depth];
         out.extend(self.extent.split.to_le_bytes());
         out.extend(self.fence.to_le_bytes());
-        for number in [self.run, self.making, self.keys, self.version, self.fresh_at] {
+        for number in [self.run, self.making, self.keys, self.tokens, self.version, self.fresh_at] {
             out.extend(number.to_le_bytes());
         }
         out.extend(self.seed.to_bytes());
@@ -138,10 +140,24 @@ impl Meta {
         let extent = Extent { depth: reader.u8()?, split: reader.u32()? };
         let fence = reader.u32()?;
         let (run, making) = (reader.u64()?, reader.u64()?);
-        let [keys, version, fresh_at] = [reader.u64()?, reader.u64()?, reader.u64()?];
+        let [keys, tokens] = [reader.u64()?, reader.u64()?];
+        let [version, fresh_at] = [reader.u64()?, reader.u64()?];
         let seed = Seed::read(&mut reader)?;
         let cursor = std::str::from_utf8(reader.rest()).ok()?.to_owned();
-        Some(Self { run, seed, making, littered, extent, keys, version, fresh_at, fence, writing, cursor })
+        Some(Self {
+            run,
+            seed,
+            making,
+            littered,
+            extent,
+            keys,
+            tokens,
+            version,
+            fresh_at,
+            fence,
+            writing,
+            cursor,
+        })
     }
 }
 

@@ -37,6 +37,12 @@ pub struct Record<'a> {
 #[derive(Clone, Debug)]
 pub struct Grants<'a>(Reader<'a>);
 
+/// Whether a record is that of a revoked token: such a one has no id.
+#[must_use]
+pub fn is_token(record: &[u8]) -> bool {
+    matches!(record, [_, 0, ..])
+}
+
 /// Writes the record of an entry.
 pub fn put(out: &mut Vec<u8>, entry: &Entry) {
     let flag = |present: bool, bit: u8| if present { bit } else { 0 };

@@ -10,6 +10,7 @@ use flint_contract::key::Digest;
 
 use super::meta::low_bits;
 use super::place::Seed;
+use super::record;
 use crate::bytes::Reader;
 
 /// A shard as it lies in shared data.
@@ -163,6 +164,12 @@ impl<'a> Draft<'a> {
     #[must_use]
     pub const fn keys(&self) -> usize {
         self.keys.len()
+    }
+
+    /// How many of them are revoked tokens.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.keys.iter().filter(|(_, record)| record::is_token(record)).count()
     }
 
     /// Takes out the keys whose bit number `depth` is set: the other half of a split.

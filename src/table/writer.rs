@@ -10,6 +10,7 @@ use super::place::Seed;
 use super::record;
 use super::shard::{self, Draft, Part, Shard};
 use super::store::{Fault, If, Key, Namespace, Store};
+use crate::token::revoked::HELD_AFTER;
 
 /// How many keys a shard has on average. More make a longer copy on each request. Fewer make more values, and Envoy
 /// keeps all values in one hash map behind one lock: each time that grows, every worker that asks waits, for a tenth of
@@ -32,6 +33,7 @@ pub struct Writer {
     beside: u64,
     extent: Extent,
     keys: u64,
+    tokens: u64,
     fence: u32,
 }
 
@@ -74,7 +76,8 @@ impl Writer {
         beside: u64,
         fence: u32,
     ) -> Result<Self, Fault> {
-        let writer = Self { namespace, run, seed, beside, extent: Extent::default(), keys: 0, fence };
+        let writer =
+            Self { namespace, run, seed, beside, extent: Extent::default(), keys: 0, tokens: 0, fence };
         writer.put(store, &writer.claim(store, 0)?, &Draft::default(), 0)?;
         Ok(writer)
     }
@@ -91,8 +94,8 @@ impl Writer {
         beside: u64,
         fence: u32,
     ) -> Result<Self, Fault> {
-        let Meta { run, seed, extent, keys, .. } = *meta;
-        let mut writer = Self { namespace, run, seed, beside, extent, keys, fence };
+        let Meta { run, seed, extent, keys, tokens, .. } = *meta;
+        let mut writer = Self { namespace, run, seed, beside, extent, keys, tokens, fence };
         if writer.find_extent(store)? || meta.writing {
             writer.count(store)?;
         }
@@ -102,7 +105,13 @@ impl Writer {
     /// What to write into [`Meta`] for this run.
     pub fn describe(&self, meta: &mut Meta) {
         (meta.run, meta.seed, meta.extent) = (self.run, self.seed, self.extent);
-        (meta.keys, meta.fence) = (self.keys, self.fence);
+        (meta.keys, meta.tokens, meta.fence) = (self.keys, self.tokens, self.fence);
+    }
+
+    /// How many of the entries are revoked tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.tokens
     }
 
     /// The run that it writes.
@@ -121,8 +130,9 @@ impl Writer {
         let mut placed: Vec<Placed> = changes.iter().map(|change| self.place(change, &mut records)).collect();
         placed.sort_unstable_by_key(|change| change.index);
         for group in placed.chunk_by(|a, b| a.index == b.index) {
-            let difference = self.edit(store, group, &records)?;
-            self.keys = self.keys.saturating_add_signed(difference);
+            let (keys, tokens) = self.edit(store, group, &records)?;
+            self.keys = self.keys.saturating_add_signed(keys);
+            self.tokens = self.tokens.saturating_add_signed(tokens);
         }
         while self.keys > u64::from(self.extent.shards()) * KEYS_PER_SHARD {
             self.split(store)?;
@@ -170,9 +180,50 @@ impl Writer {
         }
     }
 
-    /// Changes one shard. Returns by how much the number of keys has changed.
-    fn edit<S: Store>(&self, store: &S, group: &[Placed], records: &[u8]) -> Result<i64, Fault> {
-        let Some(index) = group.first().map(|change| change.index) else { return Ok(0) };
+    /// The first shards, from one on, that have revoked tokens whose time was over at `unix`. Looks at up to `count`;
+    /// returns the next one to look at, if there is one, too.
+    ///
+    /// # Errors
+    /// Those of the store, and as [`Writer::apply`].
+    pub fn find_expired<S: Store>(
+        &self,
+        store: &S,
+        unix: i64,
+        from: u32,
+        count: u32,
+    ) -> Result<(Vec<u32>, Option<u32>), Fault> {
+        let shards = self.extent.shards();
+        let end = from.saturating_add(count).min(shards);
+        let mut found = Vec::new();
+        for index in from..end {
+            let claim = self.claim(store, index)?;
+            if self.part(&claim, index)?.iter().any(|(_, record)| is_expired_token(record, unix)) {
+                found.push(index);
+            }
+        }
+        Ok((found, (end < shards).then_some(end)))
+    }
+
+    /// Takes the revoked tokens whose time was over at `unix` out of a shard.
+    ///
+    /// # Errors
+    /// As [`Writer::apply`].
+    pub fn take_expired<S: Store>(&mut self, store: &S, unix: i64, index: u32) -> Result<(), Fault> {
+        let claim = self.claim(store, index)?;
+        let part = self.part(&claim, index)?;
+        let mut draft = Draft::default();
+        for (digest, record) in part.iter().filter(|(_, record)| !is_expired_token(record, unix)) {
+            draft.add(digest, record);
+        }
+        self.put(store, &claim, &draft, part.depth)?;
+        let gone = (part.keys() - draft.keys()) as u64;
+        (self.keys, self.tokens) = (self.keys.saturating_sub(gone), self.tokens.saturating_sub(gone));
+        Ok(())
+    }
+
+    /// Changes one shard. Returns by how much the numbers of entries and of tokens among them have changed.
+    fn edit<S: Store>(&self, store: &S, group: &[Placed], records: &[u8]) -> Result<(i64, i64), Fault> {
+        let Some(index) = group.first().map(|change| change.index) else { return Ok((0, 0)) };
         let claim = self.claim(store, index)?;
         let part = self.part(&claim, index)?;
         if part.keys() > MOST_KEYS {
@@ -186,7 +237,8 @@ impl Writer {
             }
         }
         self.put(store, &claim, &draft, part.depth)?;
-        Ok(draft.keys() as i64 - part.keys() as i64)
+        let tokens = draft.tokens() as i64 - Draft::of(&part).tokens() as i64;
+        Ok((draft.keys() as i64 - part.keys() as i64, tokens))
     }
 
     /// Splits the next shard: first the new half is written, then the old one loses it, so that no reader ever
@@ -218,13 +270,22 @@ impl Writer {
 
     /// Counts the keys anew.
     fn count<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
-        self.keys = 0;
+        (self.keys, self.tokens) = (0, 0);
         for index in 0..self.extent.shards() {
             let claim = self.claim(store, index)?;
-            self.keys += claim.part(self.run).ok_or(Fault::Corrupt)?.keys() as u64;
+            let part = claim.part(self.run).ok_or(Fault::Corrupt)?;
+            self.keys += part.keys() as u64;
+            self.tokens += Draft::of(&part).tokens() as u64;
         }
         Ok(())
     }
+}
+
+/// Whether a record is that of a revoked token that no gateway needs to know any longer.
+fn is_expired_token(record: &[u8], unix: i64) -> bool {
+    let over = |expires_at: i64| expires_at.saturating_add(HELD_AFTER) < unix;
+    record::is_token(record)
+        && record::Record::read(record).and_then(|record| record.expires_at).is_none_or(over)
 }
 
 // === impl Claim ===

@@ -3,6 +3,7 @@
 mod attacks;
 mod fetching;
 mod properties;
+mod revoking;
 mod rules;
 mod sets;
 pub(crate) mod support;

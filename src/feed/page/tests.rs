@@ -33,7 +33,7 @@ fn a_whole_page_is_read() {
         "revoked_tokens": [{"jti": "x", "expires_at": 1}], "extra": 1}))
         .unwrap();
     assert_eq!((page.cursor.as_str(), page.more, page.reset, page.dropped), ("c", true, true, 0));
-    let [(_, Some(entry)), (removed, None)] = &page.changes[..] else { panic!("{page:?}") };
+    let [(_, Some(entry)), (removed, None), (_, Some(_))] = &page.changes[..] else { panic!("{page:?}") };
     assert_eq!(
         (&*entry.id, entry.environment, entry.owner.as_deref()),
         ("key_01", Environment::Test, Some("org_7"))
