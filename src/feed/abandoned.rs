@@ -8,6 +8,7 @@
 
 use crate::feed::lease::Lease;
 use crate::table::Meta;
+use crate::table::meta::Of;
 use crate::table::store::{Fault, If, Key, Namespace, Store};
 use crate::table::writer::Sweep;
 use crate::token::held;
@@ -42,7 +43,7 @@ pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namesp
         // Readers first: from here on there is no table, and no earlier holder can put one in place.
         let cas = Meta::load(store, namespace)?.1;
         // A table of a configuration that comes back before all is empty finds litter.
-        Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, cas)?;
+        Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, Of::Serving, cas)?;
         Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
         held::clear(store, namespace)?;
         lease.release(store, now)?;

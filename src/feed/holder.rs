@@ -11,6 +11,7 @@ use crate::backoff::{self, Backoff};
 use crate::feed::page::Page;
 use crate::feed::poller::{Call, Now, Settings};
 use crate::table::{Fault, Meta, Seed, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
+
 /// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.
 const LIMIT: u32 = 500;
 /// The least time between two calls, where the first brought nothing new and did not wait as it was asked to.
@@ -87,7 +88,9 @@ impl Holder {
     pub(super) fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;
-            self.load = if self.spoilt { None } else { self.take_over(store, namespace, &meta)? };
+            if !self.spoilt {
+                self.take_over(store, namespace, &meta)?;
+            }
             let is_littered = meta.littered || meta.making != 0;
             if self.load.is_none() && meta.serves() && is_littered {
                 self.sweep = Some(Sweep::new(namespace, meta.run, self.fence));
@@ -123,7 +126,7 @@ impl Holder {
             None => Meta::load(store, namespace)?.0.unwrap_or_default(),
         };
         change(&mut meta);
-        save(store, namespace, &meta, self.fence)?;
+        save(store, namespace, Of::Serving, &meta, self.fence)?;
         if let Some((held, _)) = &mut self.serving {
             held.clone_from(&meta);
         }
@@ -132,30 +135,31 @@ impl Holder {
 
     /// Leaves the table in the making, if there is one, to the next holder.
     pub(super) fn hand_over<S: Store>(&self, store: &S, namespace: Namespace) -> Result<(), Fault> {
-        let Some((writer, cursor)) = &self.load else { return Ok(()) };
-        let mut meta = Meta { cursor: cursor.clone(), ..Meta::default() };
-        writer.describe(&mut meta);
-        meta.hand_over(store, namespace)
+        self.note_load(store, namespace, false)
     }
 
-    /// Takes the table that the holder just before this one has left. What one before that has left, late, is of no
-    /// use: there has been another writer since.
-    fn take_over<S: Store>(
-        &self,
-        store: &S,
-        namespace: Namespace,
-        meta: &Meta,
-    ) -> Result<Option<(Writer, String)>, Fault> {
-        let is_of_the_last = |left: &Meta| left.fence.wrapping_add(1) == self.fence;
-        let is_wanted = |left: &Meta| left.serves() && left.run == meta.making && is_of_the_last(left);
+    /// Writes down how far the table in the making has come, so that the next holder continues from there. A note stays
+    /// `open` while this holder may be adding a page: then the next one counts the keys.
+    fn note_load<S: Store>(&self, store: &S, namespace: Namespace, open: bool) -> Result<(), Fault> {
+        let Some((writer, cursor)) = &self.load else { return Ok(()) };
+        let mut meta = Meta { cursor: cursor.clone(), writing: open, ..Meta::default() };
+        writer.describe(&mut meta);
+        save(store, namespace, Of::Handover, &meta, self.fence)
+    }
+
+    /// Takes the table in the making that an earlier holder has left, whether it meant to or not. The note of it becomes
+    /// this holder's at once, so that an earlier one that has not noticed cannot write over it.
+    fn take_over<S: Store>(&mut self, store: &S, namespace: Namespace, meta: &Meta) -> Result<(), Fault> {
+        let is_wanted = |left: &Meta| left.serves() && left.run == meta.making;
         let Some(left) = Meta::load_of(store, namespace, Of::Handover)?.0.filter(is_wanted) else {
-            return Ok(None);
+            return Ok(());
         };
         match Writer::resume(store, namespace, &left, meta.run, self.fence) {
-            Ok(writer) => Ok(Some((writer, left.cursor))),
-            Err(Fault::Corrupt) => Ok(None),
-            Err(fault) => Err(fault),
+            Ok(writer) => self.load = Some((writer, left.cursor)),
+            Err(Fault::Corrupt) => return Ok(()),
+            Err(fault) => return Err(fault),
         }
+        self.note_load(store, namespace, true)
     }
 
     /// What the authority was last told, or will be told next.
@@ -215,6 +219,7 @@ impl Holder {
             writer.apply(store, &page.changes)?;
             if page.more {
                 self.load = Some((writer, page.cursor));
+                self.note_load(store, namespace, true)?;
                 return self.stay_fresh(store, namespace, now).map(|()| None);
             }
             return self.publish(store, namespace, writer, page.cursor, now).map(Some);
@@ -222,13 +227,13 @@ impl Holder {
         let (meta, writer) = self.serving.as_mut().ok_or(Fault::Corrupt)?;
         if !page.changes.is_empty() {
             meta.writing = true;
-            save(store, namespace, meta, self.fence)?;
+            save(store, namespace, Of::Serving, meta, self.fence)?;
             writer.apply(store, &page.changes)?;
             meta.version += 1;
         }
         writer.describe(meta);
         (meta.writing, meta.cursor, meta.fresh_at) = (false, page.cursor, now.ms);
-        save(store, namespace, meta, self.fence)?;
+        save(store, namespace, Of::Serving, meta, self.fence)?;
         Ok(None)
     }
 
@@ -309,17 +314,17 @@ fn claim<S: Store>(store: &S, namespace: Namespace, fence: u32) -> Result<Meta, 
         return Err(Fault::Lost);
     }
     let meta = Meta { fence, ..meta };
-    meta.save(store, namespace, cas)?;
+    meta.save(store, namespace, Of::Serving, cas)?;
     Ok(meta)
 }
 
 /// Writes [`Meta`], unless a later holder of the lease has.
-fn save<S: Store>(store: &S, namespace: Namespace, meta: &Meta, fence: u32) -> Result<(), Fault> {
-    let (held, cas) = Meta::load(store, namespace)?;
+fn save<S: Store>(store: &S, namespace: Namespace, of: Of, meta: &Meta, fence: u32) -> Result<(), Fault> {
+    let (held, cas) = Meta::load_of(store, namespace, of)?;
     if held.is_some_and(|held| held.fence > fence) {
         return Err(Fault::Lost);
     }
-    meta.save(store, namespace, cas)
+    meta.save(store, namespace, of, cas)
 }
 
 /// Writes all but the unreserved characters (RFC 3986 §2.3) as `%XX`.

@@ -12,6 +12,8 @@
 //!    does not wait for the next change.
 //! 5. A VM that serves requests leaves the lease, after every page, to one that does not, with the table in the making
 //!    if there is one.
+//! 6. How far a table in the making has come is noted after every page: the next holder of the lease continues from there,
+//!    also if this one dies.
 //!
 //! Times are milliseconds of the monotonic clock.
 

@@ -13,7 +13,7 @@ pub(super) const VERSION: u8 = 4;
 pub enum Of {
     /// The table that serves.
     Serving,
-    /// A table in the making that one holder of the lease has left to the next.
+    /// A table in the making, as far as it has come: what one holder of the lease leaves to the next.
     Handover,
 }
 
@@ -86,16 +86,14 @@ impl Meta {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn save<S: Store>(&self, store: &S, namespace: Namespace, cas: Option<u32>) -> Result<(), Fault> {
-        store.set(&Of::Serving.key(namespace), &self.write(), If::still(cas))
-    }
-
-    /// Leaves a table in the making to the next holder of the lease.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn hand_over<S: Store>(&self, store: &S, namespace: Namespace) -> Result<(), Fault> {
-        store.set(&Of::Handover.key(namespace), &self.write(), If::Always)
+    pub fn save<S: Store>(
+        &self,
+        store: &S,
+        namespace: Namespace,
+        of: Of,
+        cas: Option<u32>,
+    ) -> Result<(), Fault> {
+        store.set(&of.key(namespace), &self.write(), If::still(cas))
     }
 
     /// Whether there is a table.

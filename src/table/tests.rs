@@ -5,7 +5,7 @@ use flint_contract::entry::{Cidr, Entry};
 use flint_contract::key::{Digest, Environment};
 use proptest::prelude::*;
 
-use super::meta::{Extent, Meta};
+use super::meta::{Extent, Meta, Of};
 use super::place::Seed;
 use super::shard::Shard;
 use super::store::{Fault, If, Key, Namespace, Store};
@@ -108,7 +108,7 @@ fn publish(store: &Memory, namespace: Namespace, writer: &Writer) {
     let mut meta = held.unwrap_or_default();
     writer.describe(&mut meta);
     meta.writing = false;
-    meta.save(store, namespace, cas).unwrap();
+    meta.save(store, namespace, Of::Serving, cas).unwrap();
 }
 
 fn id(store: &Memory, view: &mut View, number: u32) -> Option<String> {
@@ -339,7 +339,7 @@ fn a_successor_finishes_what_a_writer_left_half_done() {
         let (meta, cas) = Meta::load(&store, namespace()).unwrap();
         let mut meta = meta.unwrap();
         meta.writing = true;
-        meta.save(&store, namespace(), cas).unwrap();
+        meta.save(&store, namespace(), Of::Serving, cas).unwrap();
         store.die_after(writes);
         let finished = writer.apply(&store, &page).is_ok();
         store.live();

@@ -121,3 +121,19 @@ fn a_vm_that_overslept_puts_no_table_in_place() {
         }
     }
 }
+
+/// All threads of the process are stopped again and again for longer than a lease lasts: by a debugger, a full cgroup, a
+/// machine that is moved.
+#[test]
+fn a_first_load_ends_however_often_the_process_is_stopped() {
+    let process = Process::new();
+    process.authority.borrow_mut().put(0, KEYS);
+    for _ in 0..KEYS {
+        process.run(0..VMS, 2, 3);
+        process.tick_after(0, 2_500);
+    }
+    process.settle();
+    let authority = process.authority.borrow();
+    assert!((0..KEYS).all(|key| process.mark(1, key) == authority.now(key)));
+    assert_eq!((process.keys(), authority.runs()), (u64::from(KEYS), 1));
+}

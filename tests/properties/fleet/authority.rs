@@ -91,6 +91,11 @@ impl Authority {
         kept.into_iter().for_each(|key| self.put(key, 1));
     }
 
+    /// How many times a whole table was begun.
+    pub(crate) const fn runs(&self) -> usize {
+        self.runs
+    }
+
     /// What the newest database has of a key.
     pub(crate) fn now(&self, key: u32) -> Option<Mark> {
         self.epochs.last().and_then(|log| log.at(usize::MAX, key))
