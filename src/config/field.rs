@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::json::Json;
-use super::report::At;
-
-/// The longest unknown field name that a message may repeat.
-const MAX_NAME: usize = 24;
+use super::report::{At, may_be_told};
 
 /// An object whose fields are all known and there once, or have been reported.
 pub(super) struct Object<'j>(&'j [(Box<str>, Json)]);
@@ -105,9 +102,9 @@ pub(super) fn list<'j, T>(
 /// Reports a field that is not known. Its name is told only where it looks like the name of a field, since it may be
 /// a secret that stands where a name should.
 fn unknown(name: &str, index: usize, known: &[&'static str], at: &At<'_>) {
-    let like_a_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(like_a_name) && !name.starts_with("flint_") {
-        let nearest = known.iter().map(|known| (distance(name, known), known)).min();
+    if may_be_told(name, b"_-") {
+        let plain = name.to_ascii_lowercase().replace('-', "_");
+        let nearest = known.iter().map(|known| (distance(&plain, known), known)).min();
         let near = nearest.filter(|(edits, near)| *edits <= near.len().div_ceil(4).min(2));
         let rule = match near {
             Some((_, near)) => format!("is not a known field; \"{near}\" may be meant"),
@@ -125,9 +122,6 @@ fn unknown(name: &str, index: usize, known: &[&'static str], at: &At<'_>) {
 
 /// How many letters must be put in, taken out or changed to make the one word of the other (Levenshtein).
 fn distance(name: &str, known: &str) -> usize {
-    if name.len() > MAX_NAME {
-        return usize::MAX;
-    }
     let mut row: Vec<usize> = (0..=known.len()).collect();
     for letter in name.bytes() {
         let mut left = row.first().map_or(0, |above| above + 1);

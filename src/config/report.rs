@@ -6,6 +6,8 @@ use std::fmt;
 
 /// How many mistakes are told in full; a file of a million bad keys must not make a million lines of log.
 const MAX_TOLD: usize = 1000;
+/// The longest name that a message may repeat.
+const MAX_NAME: usize = 64;
 
 /// One mistake. `Display` is `<path>: <rule>`, such as `$.routes[2].methods[0]: must be …`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +41,20 @@ enum Step<'a> {
     Root,
     Field(&'a At<'a>, &'a str),
     Index(&'a At<'a>, usize),
+}
+
+/// Whether a name that was read looks like a name, and not like a secret that is in the wrong place: 1 to 64 letters,
+/// digits and `marks`, not beginning like a key or token of ours, and without 16 letters and digits in a row that are a
+/// mixture of both, as random ones and digests are.
+pub(super) fn may_be_told(name: &str, marks: &[u8]) -> bool {
+    let like_a_name = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
+    let random = |run: &[u8]| {
+        run.len() >= 16 && run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic)
+    };
+    (1..=MAX_NAME).contains(&name.len())
+        && name.bytes().all(like_a_name)
+        && !name.to_ascii_lowercase().starts_with("flint_")
+        && !name.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(random)
 }
 
 // === impl ConfigErrors ===
@@ -108,9 +124,7 @@ impl<'a> At<'a> {
     /// A member of an object whose names the operator chooses. Its name is told only if it looks like one; it may be a
     /// secret in the wrong place.
     pub(super) fn member(&'a self, name: &'a str, index: usize) -> Self {
-        let like_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
-        let is_told = name.len() <= 64 && name.bytes().all(like_a_name) && !name.starts_with("flint_");
-        if is_told { self.field(name) } else { self.index(index) }
+        if may_be_told(name, b"_-.:/") { self.field(name) } else { self.index(index) }
     }
 
     /// Writes a mistake down. The answer is always `None`: what is here has no value.

@@ -236,7 +236,15 @@ fn fields_that_are_unknown_or_repeated_are_refused() {
     refused(&with(r#""realm":"a","realm":"a""#), "$.realm");
     refused(r#"{"authority":{"cluster":"a","cluster":"a"}}"#, "$.authority.cluster");
     refused(r#"{"keys":[],"keys":[]}"#, "$.keys");
-    refused(&with(r#""Realm":"a""#), "$");
+    for (name, meant) in [("Routes", "routes"), ("cors-preflight", "cors_preflight"), ("REALM", "realm")] {
+        let told = told(&with(&format!(r#""{name}":"a""#)));
+        assert!(told.starts_with(&format!("$.{name}: is not a known field; \"{meant}\" may")), "{told}");
+    }
+    let longest = "Abc_-".repeat(12) + "2026";
+    refused(&with(&format!(r#""{longest}":"a""#)), &format!("$.{longest}"));
+    for unnamed in [format!("{longest}x"), "a.b".to_owned(), String::new(), "FLINT_live_abc".to_owned()] {
+        refused(&with(&format!(r#""{unnamed}":"a""#)), "$");
+    }
 }
 
 #[test]
@@ -283,7 +291,7 @@ fn a_thousand_mistakes_are_told_and_the_rest_are_counted() {
 
 #[test]
 fn no_message_and_no_debug_output_has_a_secret() {
-    let secrets = ["flint_live_seeeecret", "0123456789abcdef0123456789abcdef", "tokenWithin"];
+    let secrets = ["flint_live_seeeecret", "0123456789abcdef0123456789abcdef", "gw-tokenWithin4you2use"];
     for secret in secrets {
         for config in [
             format!(r#"{{"authority":{{"cluster":"c","token":"{secret} "}}}}"#),
@@ -303,6 +311,6 @@ fn no_message_and_no_debug_output_has_a_secret() {
             assert!(!format!("{errors:?}").contains(secret), "{errors:?}");
         }
     }
-    let config = good(r#"{"authority":{"cluster":"c","token":"tokenWithin"}}"#);
+    let config = good(r#"{"authority":{"cluster":"c","token":"gw-tokenWithin4you2use"}}"#);
     assert!(!format!("{config:?}").contains("tokenWithin"), "{config:?}");
 }
