@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use flint_contract::outcome::Outcome;
 
+use crate::backoff;
 use crate::feed::page::{MAX_ENTRIES, MAX_PAGE};
 use crate::feed::poller::{Event, Failure};
 use crate::report::usage::Delivery;
@@ -204,13 +205,21 @@ pub fn line(event: Event, cluster: &str, token_env: &str) -> Option<(Level, Stri
             Level::Info,
             format!("flint: a whole key table of {keys} keys from cluster \"{cluster}\" is in use"),
         ),
-        Event::Reset(times @ 2..) if times.is_power_of_two() => (
-            Level::Warn,
-            format!(
+        Event::Reset(times @ 2..) if times.is_power_of_two() => {
+            let mut text = format!(
                 "flint: cluster \"{cluster}\" forgets its cursors, {times} times in a row; are these authorities with \
                  different databases under one name?"
-            ),
-        ),
+            );
+            if times == 2 {
+                let most = backoff::MOST / 1_000;
+                let _ = write!(
+                    text,
+                    " From now on every whole table is asked for later than the one before, by up to {most} seconds, \
+                     until an ordinary page comes."
+                );
+            }
+            (Level::Warn, text)
+        }
         Event::Reset(1) => (
             Level::Info,
             format!(
@@ -300,6 +309,14 @@ mod tests {
         counters.add(Counter::Requests(Outcome::Allowed), 1);
         assert_eq!(counters.take().map(|(_, count)| count).sum::<u64>(), 3);
         assert_eq!(counters.take().count(), 0);
+    }
+
+    #[test]
+    fn that_resets_slow_the_poller_down_is_said_once() {
+        let said = |times| line(Event::Reset(times), "c", "").map(|(_, text)| text).unwrap_or_default();
+        assert!(said(2).contains("up to 10 seconds"), "{}", said(2));
+        assert!(said(4).contains("4 times in a row"));
+        assert_eq!((1..1_000).filter(|times| said(*times).contains("seconds")).count(), 1);
     }
 
     #[test]
