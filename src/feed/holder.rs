@@ -263,13 +263,13 @@ impl Holder {
         let (found, next) = writer.find_expired(store, unix, self.prune_from, PRUNE)?;
         if !found.is_empty() {
             meta.writing = true;
-            save(store, namespace, meta, self.fence)?;
+            save(store, namespace, Of::Serving, meta, self.fence)?;
             for index in found {
                 writer.take_expired(store, unix, index)?;
             }
             writer.describe(meta);
             meta.writing = false;
-            save(store, namespace, meta, self.fence)?;
+            save(store, namespace, Of::Serving, meta, self.fence)?;
         }
         if next.is_none() {
             self.prune_at = ms + PRUNE_EVERY;
