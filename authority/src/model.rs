@@ -87,16 +87,16 @@ pub enum State {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Rule 2.
-    #[error("the key is revoked, and a revoked key never comes back")]
+    #[error("the key is revoked, and a revoked key can never be used again")]
     Revoked,
     /// Only a key that still passes, or will, can be rotated.
-    #[error("the key has expired; make a new one instead")]
+    #[error("the key has expired; create a new one instead")]
     Expired,
     /// Rule 4.
-    #[error("the key has been rotated already; {0} takes over from it")]
+    #[error("the key has already been rotated; {0} replaces it")]
     Superseded(String),
     /// Rule 5.
-    #[error("the key is not over; revoke it first")]
+    #[error("the key is still valid; revoke it first")]
     NotOver,
     /// Someone else changed the key in the meantime.
     #[error("the key was changed in the meantime: it is at version {0}")]

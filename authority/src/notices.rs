@@ -56,7 +56,7 @@ impl Notify {
         let mut is_wanted = true;
         loop {
             if let Err(error) = self.round(&store, &counts, &stopped, &mut is_wanted).await {
-                tracing::warn!(%error, "cannot look for notices that are due; trying again");
+                tracing::warn!(%error, "cannot read which notices are due; trying again");
             }
             tokio::select! {
                 () = sleep(self.rest) => {}
@@ -105,12 +105,12 @@ impl Notify {
             }
             Err(Failure::Gone) => {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(notice, key, %webhook, "410: no notice is sent until flint is started anew");
+                tracing::error!(notice, key, %webhook, "410: no more notices until flint is restarted");
             }
             Err(failure) => {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
                 let tries = claimed.attempts;
-                tracing::warn!(notice, key, %webhook, tries, %failure, "a notice was not taken");
+                tracing::warn!(notice, key, %webhook, tries, %failure, "a notice was not accepted");
             }
         }
     }
@@ -137,7 +137,7 @@ pub async fn send_test(webhook: &Webhook) -> Result<u16, TestFailed> {
     let body = json!({
         "type": "notices.test",
         "timestamp": clock::to_text(now),
-        "data": { "text": "A test of flint: notices of keys that end arrive here." },
+        "data": { "text": "A test from flint: notices of keys that expire will arrive here." },
     });
     let id = secret::new_id("notice", clock::since_epoch().as_millis())?;
     Ok(webhook.deliver(&id, now, body.to_string()).await?.as_u16())
@@ -159,7 +159,7 @@ fn body(notice: &Notice, key: &Key, made_at: i64, now: i64) -> Value {
     let days_left = notice.days_left(now);
     let days = if days_left == 1 { "within a day".into() } else { format!("within {days_left} days") };
     let what = match notice.kind {
-        Kind::Expiring => "ends",
+        Kind::Expiring => "expires",
         Kind::RotationDue => "should be rotated",
     };
     let at = clock::to_text(notice.comes_at);

@@ -113,7 +113,7 @@ async fn write_down(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.wait_for(|stop| *stop) => true,
         };
         if let Err(error) = store.write_acknowledgements().await {
-            tracing::warn!(%error, "cannot write down what gateways have applied");
+            tracing::warn!(%error, "cannot store what gateways have applied");
         }
         if last {
             return;

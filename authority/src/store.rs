@@ -89,7 +89,7 @@ pub enum StoreError {
     #[error("the gateway is revoked; create another, which may have the same name")]
     GatewayRevoked,
     /// A key that is to be imported was revoked.
-    #[error("one of the keys was revoked, and a revoked key never comes back")]
+    #[error("one of the keys was revoked, and a revoked key can never be used again")]
     KeyWasRevoked,
     /// The database is used by others.
     #[error("the database is in use; stop `flint serve` first")]

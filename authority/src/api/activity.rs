@@ -82,7 +82,7 @@ pub(super) async fn of_all(
 ) -> Result<Response, ApiError> {
     let whose = match &query.owner {
         Some(owner) if owner.contains('\0') => {
-            return Err(ApiError::invalid("The parameter owner has a NUL in it"));
+            return Err(ApiError::invalid("The parameter owner contains a NUL"));
         }
         Some(owner) => Whose::Owner(owner.clone()),
         None => Whose::Everyone,

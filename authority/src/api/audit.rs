@@ -44,7 +44,7 @@ pub(super) struct AuditPage {
 
 /// Read the audit log.
 #[utoipa::path(get, path = "/v1/audit", params(AuditQuery),
-    responses((status = 200, description = "A page of the log", content((AuditPage = "application/json"),
+    responses((status = 200, description = "A page of the audit log", content((AuditPage = "application/json"),
         (String = "application/x-ndjson"), (String = "text/csv")))))]
 pub(super) async fn read(
     State(app): State<App>,
@@ -57,7 +57,7 @@ pub(super) async fn read(
     }
     let texts = [&query.subject, &query.actor, &query.action];
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
-        return Err(ApiError::invalid("A parameter has a NUL in it"));
+        return Err(ApiError::invalid("A parameter contains a NUL"));
     }
     let filter = AuditFilter {
         subject: query.subject,

@@ -47,7 +47,7 @@ impl ApiError {
 
     /// No credential, or one that is not good here.
     pub(crate) fn unauthenticated() -> Self {
-        let message = "The request needs a valid bearer token of the kind that this resource is for";
+        let message = "This resource requires a valid bearer token of its kind";
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
     }
 
@@ -64,7 +64,7 @@ impl ApiError {
 
     /// The path is right, the method is not.
     pub(crate) fn method_not_allowed() -> Self {
-        let message = "This resource does not have that method";
+        let message = "This resource does not support that method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
     }
 
@@ -76,7 +76,7 @@ impl ApiError {
 
     /// The body came too slowly.
     pub(crate) fn too_slow() -> Self {
-        let message = "The body came too slowly";
+        let message = "The body arrived too slowly";
         Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message)
     }
 
@@ -105,7 +105,7 @@ impl ApiError {
 
     /// The program cannot serve now, and may again soon.
     pub(crate) fn unavailable() -> Self {
-        let message = "The authority cannot reach its database at the moment";
+        let message = "The authority cannot reach its database";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
 

@@ -40,7 +40,7 @@ impl GatewayCall {
             .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
             .ok_or_else(|| {
                 let rule =
-                    "must be one id of the Envoy process, 1 to 128 printable ASCII characters without spaces";
+                    "must be the id of the Envoy process, 1 to 128 printable ASCII characters without spaces, once";
                 ApiError::invalid(format!("The header {GATEWAY_HEADER} {rule}"))
             })?;
         Ok(Self { gateway_id, process_id: process_id.into() })
@@ -82,7 +82,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(&error))?;
-    reader.end().map_err(|_| ApiError::invalid("The body has something after its JSON"))?;
+    reader.end().map_err(|_| ApiError::invalid("The body has trailing data after its JSON"))?;
     Ok(value)
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, 
     to_bytes(body, limit).await.map_err(|error| match Unread::of(&error) {
         Unread::Large => ApiError::too_large(limit),
         Unread::Slow => ApiError::too_slow(),
-        Unread::Broken => ApiError::invalid("The body ended too early"),
+        Unread::Broken => ApiError::invalid("The body is incomplete"),
     })
 }
 
@@ -136,7 +136,7 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let rule = text
         .split_once("expected ")
         .map(|(_, rule)| format!("must be {}", plain(rule.split(" at line ").next().unwrap_or_default())))
-        .or_else(|| text.starts_with("missing field").then(|| "lacks a field that it must have".into()))
+        .or_else(|| text.starts_with("missing field").then(|| "lacks a required field".into()))
         .unwrap_or_else(|| "has an unknown or repeated field, or a value that is not allowed".into());
     let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     if error.path().to_string() == "." {
@@ -144,7 +144,7 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
             return ApiError::invalid("The body must be a JSON object");
         }
         if text.starts_with("duplicate field") {
-            return ApiError::invalid("The body must have each field once");
+            return ApiError::invalid("The body has a duplicate field");
         }
     }
     let path = match (error.path().to_string(), missing) {
@@ -187,7 +187,7 @@ mod tests {
             ("null", "The body must be a JSON object"),
             ("7", "The body must be a JSON object"),
             ("[]", "The body must be a JSON object, not a list"),
-            (r#"{"count":1,"count":2,"names":[]}"#, "The body must have each field once"),
+            (r#"{"count":1,"count":2,"names":[]}"#, "The body has a duplicate field"),
             (r#"{"count":1.5,"names":[]}"#, "count must be a whole number"),
             (r#"{"count":99999999999999999999,"names":[]}"#, "count must be a whole number"),
             (r#"{"count":1,"names":"*"}"#, "names must be a list"),

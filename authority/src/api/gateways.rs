@@ -81,7 +81,7 @@ pub(super) async fn rotate_token(
 /// Revoke a gateway and all its tokens.
 #[utoipa::path(post, path = "/v1/gateways/{id}/revoke",
     params(("id" = String, Path, description = "The gateway's id or name")),
-    responses((status = 200, description = "The gateway as it is now", body = GatewayView)))]
+    responses((status = 200, description = "The updated gateway", body = GatewayView)))]
 pub(super) async fn revoke(
     State(app): State<App>,
     caller: Caller,

@@ -197,7 +197,7 @@ pub(super) async fn show(
 
 /// Change a key.
 #[utoipa::path(patch, path = "/v1/keys/{id}", params(("id" = String, Path, description = "The key's id")),
-    request_body = AmendKey, responses((status = 200, description = "The key as it is now", body = KeyView)))]
+    request_body = AmendKey, responses((status = 200, description = "The updated key", body = KeyView)))]
 pub(super) async fn amend(
     State(app): State<App>,
     caller: Caller,

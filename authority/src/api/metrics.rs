@@ -45,22 +45,26 @@ pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, Ap
     for (state, count) in &counts.by_state {
         line(&mut text, &format!("flint_keys{{status=\"{}\"}}", state.as_str()), *count);
     }
-    gauge(&mut text, "flint_keys_rotation_due", "Keys that should have been rotated by now");
+    gauge(&mut text, "flint_keys_rotation_due", "Keys that are due for rotation");
     line(&mut text, "flint_keys_rotation_due", counts.due);
     gauge(&mut text, "flint_keys_expiring_soon", "Active keys that expire within seven days");
     line(&mut text, "flint_keys_expiring_soon", counts.expiring);
     gauge(&mut text, "flint_latest_change", "The number of the latest change of any key");
     line(&mut text, "flint_latest_change", change);
-    gauge(&mut text, "flint_gateway_processes", "Gateway processes by how they stand to the latest change");
+    gauge(
+        &mut text,
+        "flint_gateway_processes",
+        "Gateway processes by whether they have applied the latest change",
+    );
     for (word, count) in standings {
         line(&mut text, &format!("flint_gateway_processes{{standing=\"{word}\"}}"), count as i64);
     }
-    gauge(&mut text, "flint_held_calls", "Calls of gateways that wait for changes");
+    gauge(&mut text, "flint_held_calls", "Gateway calls that are held until there is a change");
     line(&mut text, "flint_held_calls", app.store.held_calls() as i64);
-    gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored and not yet added up");
+    gauge(&mut text, "flint_usage_reports_pending", "Usage reports that are stored but not yet added up");
     line(&mut text, "flint_usage_reports_pending", pending);
-    counter(&mut text, "flint_notices_sent_total", "Notices that the webhook took", &app.notices.sent);
-    let help = "Deliveries of notices that failed, every try of its own";
+    counter(&mut text, "flint_notices_sent_total", "Notices that the webhook accepted", &app.notices.sent);
+    let help = "Failed deliveries of notices, each attempt counted";
     counter(&mut text, "flint_notices_failed_total", help, &app.notices.failed);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

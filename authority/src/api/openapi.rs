@@ -38,7 +38,7 @@ pub(super) struct ErrorFacts {
 #[openapi(
     info(
         title = "Flint Auth: the authority",
-        description = "Makes, rotates and revokes API keys and feeds the gateways."
+        description = "Creates, rotates and revokes API keys and feeds the gateways."
     ),
     paths(
         key_table::read,
@@ -86,7 +86,7 @@ pub(super) async fn read() -> Json<utoipa::openapi::OpenApi> {
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Described::openapi();
     let components = document.components.get_or_insert_default();
-    for (name, description) in [("api_token", "An API token"), ("gateway_token", "The token of a gateway")] {
+    for (name, description) in [("api_token", "An API token"), ("gateway_token", "A gateway token")] {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.description = Some(description.into());
         components.security_schemes.insert(name.into(), RefOr::T(SecurityScheme::Http(scheme)));
@@ -113,26 +113,26 @@ fn complete(document: &mut utoipa::openapi::OpenApi, route: &Route) {
         return;
     };
     let mut statuses = vec![
-        ("400", "The request is not right"),
+        ("400", "The request is invalid"),
         ("429", "As much of this is under way, or waits, as may; try again"),
         ("500", "The authority has failed, and would again"),
-        ("503", "The database does not answer"),
+        ("503", "The database is unavailable"),
     ];
     match route.needs {
         Needs::Nothing => {}
-        Needs::Gateway => statuses.push(("401", "No good gateway token")),
+        Needs::Gateway => statuses.push(("401", "No valid gateway token")),
         Needs::Permission(_) => {
-            statuses.extend([("401", "No good API token"), ("403", "It lacks the permission")])
+            statuses.extend([("401", "No valid API token"), ("403", "The token lacks the permission")])
         }
     }
     if route.path.contains('{') || route.path.ends_with("leaked") {
-        statuses.push(("404", "There is no such thing"));
+        statuses.push(("404", "Not found"));
     }
     if route.method != "GET" {
-        statuses.push(("409", "The state of the thing forbids it"));
+        statuses.push(("409", "The current state does not allow it"));
     }
     if matches!(route.method, "POST" | "PATCH" | "PUT") {
-        statuses.extend([("413", "The body is too large"), ("415", "The body is of the wrong kind")]);
+        statuses.extend([("413", "The body is too large"), ("415", "The body has the wrong content type")]);
     }
     for (status, description) in statuses {
         let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));
@@ -147,7 +147,7 @@ fn complete(document: &mut utoipa::openapi::OpenApi, route: &Route) {
     };
     operation.security = Some(vec![SecurityRequirement::new(scheme, Vec::<String>::new())]);
     if let Some(permission) = permission {
-        let words = format!("Needs the permission `{permission}`.");
+        let words = format!("Requires the permission `{permission}`.");
         let text = operation.description.take().map_or(words.clone(), |text| format!("{text}\n\n{words}"));
         operation.description = Some(text);
     }

@@ -53,7 +53,7 @@ pub(super) async fn offer(
 /// Withdraw a permission. Keys that hold it keep it.
 #[utoipa::path(delete, path = "/v1/permissions/{name}",
     params(("name" = String, Path, description = "The permission")),
-    responses((status = 204, description = "It is offered no more")))]
+    responses((status = 204, description = "The permission is removed from the catalogue")))]
 pub(super) async fn withdraw(
     State(app): State<App>,
     caller: Caller,

@@ -35,9 +35,10 @@ impl<T: DeserializeOwned + IntoParams> FromRequestParts<App> for Query<T> {
         // One more than there are would be a mistake already: a long query gets no long answer.
         for (name, _) in query.take(known.len() + 1) {
             if !known.iter().any(|known| *known == name) {
-                mistakes.add(&shown(&name), &format!("is no parameter here; there are {}", known.join(", ")));
+                mistakes
+                    .add(&shown(&name), &format!("is not a known parameter; known are {}", known.join(", ")));
             } else if seen.contains(&name) {
-                mistakes.add(&name, "must be there only once");
+                mistakes.add(&name, "must be given only once");
             }
             seen.push(name);
         }
@@ -62,7 +63,7 @@ fn read<T: DeserializeOwned>(parts: &Parts) -> Result<T, ApiError> {
             error.path().iter().next().map(ToString::to_string)
         });
         let field = shown(&at.unwrap_or_default());
-        let message = "has a value of another type, or is there more than once".into();
+        let message = "has a value of the wrong type, or is given more than once".into();
         ApiError::invalid_fields(vec![Mistake { field, message }])
     })
 }

@@ -48,7 +48,7 @@ pub(super) struct TokenList {
 
 /// List API tokens.
 #[utoipa::path(get, path = "/v1/api-tokens",
-    responses((status = 200, description = "All tokens, the youngest first", body = TokenList)))]
+    responses((status = 200, description = "All tokens, newest first", body = TokenList)))]
 pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Json<TokenList>, ApiError> {
     Ok(Json(TokenList { api_tokens: app.store.api_tokens().await? }))
 }
@@ -77,7 +77,7 @@ pub(super) async fn create(
 /// Revoke an API token permanently.
 #[utoipa::path(post, path = "/v1/api-tokens/{id}/revoke",
     params(("id" = String, Path, description = "The token's id")),
-    responses((status = 200, description = "The token as it is now", body = ApiToken)))]
+    responses((status = 200, description = "The updated token", body = ApiToken)))]
 pub(super) async fn revoke(
     State(app): State<App>,
     caller: Caller,

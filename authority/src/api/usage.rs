@@ -29,7 +29,7 @@ const MAX_MISTAKES: usize = 20;
 #[utoipa::path(post, path = "/v1/usage",
     params(("x-flint-gateway" = String, Header, description = "The id of the Envoy process")),
     request_body(content = ReportSchema, description = "A usage report"),
-    responses((status = 200, description = "It is stored", body = Object)))]
+    responses((status = 200, description = "The report is stored", body = Object)))]
 pub(super) async fn receive(
     State(app): State<App>,
     call: GatewayCall,

@@ -49,25 +49,25 @@ async fn examine_database(store: &Store) -> Result<Finding, StoreError> {
 async fn examine_journal(store: &Store, now: i64) -> Result<Finding, StoreError> {
     let Some(journal) = store.journal() else {
         let advice = "set FLINT_JOURNAL=<file> for flint serve and for every other command";
-        let finding = "there is none: a restored backup would let revoked keys pass again";
+        let finding = "there is none: after restoring a backup, revoked keys would be valid again";
         return Ok(Finding::warn("journal", finding, advice));
     };
     let path = journal.path().display();
     if !journal.path().exists() {
-        let advice = "start flint serve, which makes it, or name the one that it writes: --journal";
+        let advice = "start flint serve, which creates it, or point --journal to the one that it writes";
         return Ok(Finding::warn("journal", format!("there is no file {path}"), advice));
     }
     let known = match journal.prepare().and_then(|()| journal.read()) {
         Ok(known) => known,
         Err(error) => {
-            let advice = "make the file readable and writable for flint, or name another: --journal";
+            let advice = "make the file readable and writable for flint, or use another with --journal";
             return Ok(Finding::bad("journal", error.to_string(), advice));
         }
     };
     let (ahead, lacking) = store.compare_with(&known, now).await?;
     Ok(if ahead > 0 {
-        let advice = "start flint serve anew, or run flint restore without a file: both revoke them again";
-        let finding = format!("{path} has revoked {} that the database lets pass", count(ahead, "key"));
+        let advice = "restart flint serve, or run flint restore without a file: both revoke them again";
+        let finding = format!("{path} has revoked {} that are valid in the database", count(ahead, "key"));
         Finding::bad("journal", finding, advice)
     } else if lacking > 0 {
         let advice = "is it the one that flint serve writes? Of several machines each has its own, and the next \
@@ -82,14 +82,15 @@ async fn examine_journal(store: &Store, now: i64) -> Result<Finding, StoreError>
 /// Looks at the reports of the last hour.
 async fn examine_clocks(store: &Store, now: i64) -> Result<Finding, StoreError> {
     let Some((ahead, behind)) = store.clock_offsets(now - 3_600).await? else {
-        let finding = "no gateway has reported within an hour, so no clock could be compared";
+        let finding = "no gateway has reported within an hour, so there is no clock to compare";
         return Ok(Finding::good("clock", finding));
     };
-    let advice = "keys expire by the gateway's clock: let both follow one time server";
+    let advice = "keys expire by the gateway's clock: synchronise both with the same time server";
     Ok(if ahead > CLOCK_LIMIT {
         Finding::bad("clock", format!("a gateway's clock is {ahead} s ahead of this one"), advice)
     } else if behind > CLOCK_LIMIT {
-        let finding = format!("a gateway's clock is {behind} s behind this one: expired keys pass there");
+        let finding =
+            format!("a gateway's clock is {behind} s behind this one: it still accepts expired keys");
         Finding::bad("clock", finding, advice)
     } else {
         Finding::good("clock", format!("no gateway's clock is more than {CLOCK_LIMIT} s off this one"))
@@ -105,15 +106,15 @@ async fn examine_gateways(store: &Store, now: i64) -> Result<Finding, StoreError
     let (silent, pending) = (name(Standing::Silent), name(Standing::Pending));
     if told.of == 0 {
         let advice = "flint gateways create <name>, and give its token to an Envoy with the filter";
-        return Ok(Finding::warn("gateways", "none has asked for the key table within a day", advice));
+        return Ok(Finding::warn("gateways", "none has fetched the key table within a day", advice));
     }
     if !silent.is_empty() {
         let advice =
             "if it still runs, it serves old keys until its table is too old: look at its log and network";
-        return Ok(Finding::bad("gateways", format!("not heard of for two minutes: {silent}"), advice));
+        return Ok(Finding::bad("gateways", format!("not seen for two minutes: {silent}"), advice));
     }
     if !pending.is_empty() {
-        let advice = "look again in some seconds; if it stays, look at the gateway's log";
+        let advice = "check again in a few seconds; if it stays, look at the gateway's log";
         return Ok(Finding::warn("gateways", format!("behind the latest change: {pending}"), advice));
     }
     Ok(Finding::good("gateways", format!("{} of {} act on the latest change", told.applied, told.of)))
@@ -131,10 +132,10 @@ async fn examine_keys(store: &Store, now: i64) -> Result<Vec<Finding>, StoreErro
         )
     };
     let expiring = if counts.expiring == 0 {
-        Finding::good("expiry", "no active key without a successor ends within seven days")
+        Finding::good("expiry", "no active key without a successor expires within seven days")
     } else {
         let advice = "flint keys list --status active --sort expires";
-        Finding::warn("expiry", format!("{} active keys end within seven days", counts.expiring), advice)
+        Finding::warn("expiry", format!("{} active keys expire within seven days", counts.expiring), advice)
     };
     Ok(vec![due, expiring])
 }
@@ -142,7 +143,7 @@ async fn examine_keys(store: &Store, now: i64) -> Result<Vec<Finding>, StoreErro
 async fn examine_usage(store: &Store, now: i64) -> Result<Finding, StoreError> {
     Ok(match store.oldest_pending_report().await? {
         Some(time) if now - time > 300 => {
-            let advice = "reports are added up by flint serve: is it running, and what does its log say?";
+            let advice = "flint serve adds up reports: check that it is running, and look at its log";
             Finding::bad("usage", "reports have waited for more than five minutes", advice)
         }
         _ => Finding::good("usage", "reports are added up as they come"),
@@ -152,17 +153,17 @@ async fn examine_usage(store: &Store, now: i64) -> Result<Finding, StoreError> {
 async fn examine_notices(store: &Store, now: i64) -> Result<Finding, StoreError> {
     let watch = store.notice_watch().await?;
     let Some(webhook) = watch.webhook.filter(|_| watch.seen_at.is_some_and(|at| now - at < NO_LONGER)) else {
-        let finding = "no flint serve has a webhook: nobody is told of keys that end";
+        let finding = "no flint serve has a webhook: nobody is told before keys expire";
         return Ok(Finding::good("notices", finding));
     };
     Ok(match (watch.tried_at, watch.failure) {
         (Some(at), Some(reason)) => Finding::bad(
             "notices",
             format!("{webhook}, {}: {reason}", clock::to_text(at)),
-            "look at the receiver; flint notices test tries it",
+            "check the receiver; flint notices test sends a test event",
         ),
         (Some(at), None) => {
-            Finding::good("notices", format!("{webhook} took the last one at {}", clock::to_text(at)))
+            Finding::good("notices", format!("{webhook} accepted the last one at {}", clock::to_text(at)))
         }
         (None, _) => Finding::good("notices", format!("{webhook} has not been sent any yet")),
     })

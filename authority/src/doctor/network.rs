@@ -28,7 +28,7 @@ const REACH: &str = "reach";
 /// Asks the authority at this URL whether it is ready.
 pub async fn probe(url: &str) -> Vec<Finding> {
     let Some(Endpoint { is_secure, host, port }) = url.parse().ok().as_ref().and_then(Endpoint::of) else {
-        let advice = "say it like https://authority.example.com";
+        let advice = "use the form https://authority.example.com";
         return vec![Finding::bad(REACH, "the URL cannot be used", advice)];
     };
     match timeout(PATIENCE, ask(is_secure, &host, port)).await {
@@ -36,7 +36,7 @@ pub async fn probe(url: &str) -> Vec<Finding> {
         Err(_) => vec![Finding::bad(
             REACH,
             format!("{host}:{port} does not answer"),
-            "is it running, and is the way open?",
+            "check that it is running, and check firewalls and routes",
         )],
     }
 }
@@ -45,8 +45,8 @@ async fn ask(is_secure: bool, host: &str, port: u16) -> Vec<Finding> {
     let stream = match TcpStream::connect((host, port)).await {
         Ok(stream) => stream,
         Err(error) => {
-            let advice = "is it running, and is the way open?";
-            return vec![Finding::bad(REACH, format!("{host}:{port} is not reached: {error}"), advice)];
+            let advice = "check that it is running, and check firewalls and routes";
+            return vec![Finding::bad(REACH, format!("{host}:{port} cannot be reached: {error}"), advice)];
         }
     };
     if !is_secure {
@@ -54,15 +54,16 @@ async fn ask(is_secure: bool, host: &str, port: u16) -> Vec<Finding> {
         let tls = if here {
             Finding::good(TLS, "plain HTTP, within this machine")
         } else {
-            let advice = "put a proxy that speaks TLS before it, and give gateways that address";
-            Finding::bad(TLS, "plain HTTP: tokens cross the network in the clear", advice)
+            let advice = "serve TLS, or put a proxy that does in front of it, and give gateways that address";
+            Finding::bad(TLS, "plain HTTP: tokens cross the network unencrypted", advice)
         };
         return vec![tls, is_ready(stream, host).await];
     }
     match handshake(stream, host).await {
         Err(error) => {
-            let advice = "gateways refuse it too: install a certificate for this name from an authority that they trust";
-            vec![Finding::bad(TLS, format!("no secure connection to {host}: {error}"), advice)]
+            let advice =
+                "gateways refuse it too: install a certificate for this name from a CA that they trust";
+            vec![Finding::bad(TLS, format!("no TLS connection to {host}: {error}"), advice)]
         }
         Ok((stream, tls)) => vec![tls, is_ready(stream, host).await],
     }
@@ -81,12 +82,12 @@ async fn handshake(
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let later = UnixTime::since_unix_epoch(clock::since_epoch() + RENEW);
     let finding = if holds_at(chain, &name, roots, later) {
-        Finding::good(TLS, "the certificate is trusted and will be in two weeks")
+        Finding::good(TLS, "the certificate is trusted and valid for at least two weeks")
     } else {
         Finding::warn(
             TLS,
-            "the certificate ends within two weeks",
-            "renew it, and see why that did not happen by itself",
+            "the certificate expires within two weeks",
+            "renew it, and find out why it was not renewed automatically",
         )
     };
     Ok((stream, finding))
@@ -119,10 +120,10 @@ async fn is_ready(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) -
         std::str::from_utf8(line.get(..3)?).ok()?.parse::<u16>().ok()
     });
     match status {
-        Some(200) => Finding::good(REACH, "it is reached and ready"),
+        Some(200) => Finding::good(REACH, "it is reachable and ready"),
         Some(status) => {
             Finding::bad(REACH, format!("/readyz answers {status}"), "look at the log of flint serve")
         }
-        None => Finding::bad(REACH, "what answers there does not speak HTTP/1.1", "is it the right address?"),
+        None => Finding::bad(REACH, "whatever answers there does not speak HTTP/1.1", "check the address"),
     }
 }

@@ -148,7 +148,7 @@ impl Amendment {
             version: self.version,
         };
         if checked.expires_at.flatten().is_some_and(|end| end <= now) {
-            mistakes.add("expires_at", "must be in the future; revoke the key to end it now");
+            mistakes.add("expires_at", "must be in the future; to end the key now, revoke it");
         }
         mistakes.none_or(checked)
     }

@@ -120,7 +120,7 @@ pub fn parse(text: &str, format: Format, most: usize, now: i64) -> Result<Parsed
             Err(mistakes) => parsed.bad.add(BadLine { line: number, mistakes }),
             Ok((digest, draft, says_rotate_by)) => match seen.get(&digest) {
                 Some(first) => {
-                    let message = format!("is the same as in line {first}");
+                    let message = format!("repeats the digest of line {first}");
                     parsed.bad.add(BadLine::new(number, "sha256", &message));
                 }
                 None => {
@@ -151,7 +151,7 @@ fn read(mut fields: Map<String, Value>, now: i64) -> Result<(Digest, Draft, bool
     fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut mistakes = Vec::new();
     if fields.keys().any(|name| !FIELDS.contains(&name.as_str())) {
-        mistakes.push(mistake("line", "has a field that is not known"));
+        mistakes.push(mistake("line", "has an unknown field"));
     }
     let mut fields = Fields { fields, mistakes };
     let digest = fields.take("sha256", "must be 64 hexadecimal digits or base64 of 32 bytes", |value| {

@@ -100,7 +100,7 @@ impl Key {
     /// was meant to. With no overlap this key is revoked, which holds whatever a gateway's clock says.
     ///
     /// # Errors
-    /// The key is revoked, has expired, or has been rotated already.
+    /// The key is revoked, has expired, or has already been rotated.
     pub fn rotate(&self, birth: Birth, overlap: i64) -> Result<Rotation, Refusal> {
         let now = birth.now;
         match self.state(now) {

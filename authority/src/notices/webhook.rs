@@ -64,13 +64,13 @@ pub enum Failure {
     #[error("it answers {}", .0.as_u16())]
     Answered(StatusCode),
     /// The receiver wants no more.
-    #[error("it answers 410: it wants nothing more")]
+    #[error("it answers 410: it wants no more notices")]
     Gone,
     /// Not all of it went within the time.
     #[error("no answer within ten seconds")]
     TimedOut,
     /// There is no connection.
-    #[error("it is not reached: {0}")]
+    #[error("it cannot be reached: {0}")]
     NotReached(std::io::Error),
     /// What answers does not speak HTTP/1.1.
     #[error("no HTTP answer: {0}")]

@@ -15,7 +15,7 @@ use super::progress::Exchange;
 
 /// Why a body ended that came too slowly.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the body came too slowly")]
+#[error("the body arrived too slowly")]
 struct Stalled;
 
 /// The body of a request.

@@ -77,7 +77,7 @@ impl Serving {
             tokio::select! {
                 outcome = connection.as_mut() => break outcome,
                 overdue = progress.overdue() => {
-                    tracing::debug!(%peer, ?overdue, "a connection is ended");
+                    tracing::debug!(%peer, ?overdue, "closed a connection");
                     if ending || overdue != Overdue::Idle {
                         return;
                     }

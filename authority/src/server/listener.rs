@@ -65,7 +65,7 @@ pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
                 if failing.is_time() {
-                    tracing::warn!(%error, "cannot take connections; trying again");
+                    tracing::warn!(%error, "cannot accept connections; trying again");
                 }
                 sleep(serving.limits.accept_pause).await;
             }

@@ -39,13 +39,13 @@ pub enum TlsError {
         error: std::io::Error,
     },
     /// The first file is not what it should be.
-    #[error("{} has no certificate in PEM form, or something broken beside it", .0.display())]
+    #[error("{} has no certificate in PEM form, or a broken entry", .0.display())]
     NoCertificate(PathBuf),
     /// The second file is not what it should be.
-    #[error("{} has no private key in PEM form that is not encrypted", .0.display())]
+    #[error("{} has no unencrypted private key in PEM form", .0.display())]
     NoKey(PathBuf),
     /// They are not a pair, or of a kind that is not known.
-    #[error("the certificate in {} does not go with the key in {}, or one of them is of an unknown kind", .0.certificate.display(), .0.key.display())]
+    #[error("the certificate in {} does not match the key in {}, or one of them is of an unknown kind", .0.certificate.display(), .0.key.display())]
     NoPair(TlsFiles),
 }
 
@@ -110,9 +110,9 @@ impl Tls {
             let tls = Arc::clone(&self);
             // The files may be on a slow disk.
             match tokio::task::spawn_blocking(move || tls.reload()).await {
-                Ok(Ok(true)) => tracing::info!("another certificate is served from now on"),
+                Ok(Ok(true)) => tracing::info!("serving the new certificate"),
                 Ok(Ok(false)) => {}
-                Ok(Err(error)) => tracing::error!(%error, "the certificate before goes on"),
+                Ok(Err(error)) => tracing::error!(%error, "keeping the previous certificate"),
                 Err(error) => tracing::error!(%error, "reading the certificate ended early"),
             }
         }

@@ -180,7 +180,7 @@ pub async fn watch(store: Arc<Store>) {
             "what this process has seen last is in the copy: compare it with the database, and if it has more, stop flint \
              and restore it (flint restore)"
         ),
-        Err(error) => tracing::error!(%error, "what this process has seen last cannot be copied"),
+        Err(error) => tracing::error!(%error, "cannot save a copy of what this process has seen last"),
     }
 }
 

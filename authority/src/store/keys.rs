@@ -54,7 +54,7 @@ impl Store {
         let mut write = self.write().await?;
         let seq = write.next_changes(1).await?;
         if !write.insert_key(&made.key, seq).await? {
-            return Err(StoreError::Exists("a key with this digest exists, or did"));
+            return Err(StoreError::Exists("a key with this digest already exists, or did"));
         }
         write.record_key(now, actor, "key.create", None, Some(&made.key)).await?;
         write.commit().await?;
@@ -180,7 +180,7 @@ impl Store {
         // The new key comes first, so that no gateway ever knows neither.
         let seq = write.next_changes(1).await?;
         if !write.insert_key(&new, seq).await? {
-            return Err(StoreError::Exists("a key with this digest exists, or did"));
+            return Err(StoreError::Exists("a key with this digest already exists, or did"));
         }
         write.record_key(now, actor, "key.create", None, Some(&new)).await?;
         write.replace_key(&before, &old, "key.rotate", now, actor).await?;

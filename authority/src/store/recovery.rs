@@ -65,7 +65,7 @@ impl Store {
         let failed = |error| StoreError::File(to.display().to_string(), error);
         match files::create_new(to) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(StoreError::Exists("there is a file of that name already"));
+                return Err(StoreError::Exists("a file of that name already exists"));
             }
             made => made.map(drop).map_err(failed)?,
         }
@@ -84,7 +84,7 @@ impl Store {
             Some(journal) => journal.read()?,
             None => {
                 tracing::warn!(
-                    "there is no journal (--journal): after a restore of the database revoked keys would pass again"
+                    "there is no journal (--journal): after restoring a backup, keys that were revoked since would be valid again"
                 );
                 Known::default()
             }

@@ -25,7 +25,7 @@ pub async fn run(store: Arc<Store>, keep: Retention) {
         report(roll_up_all(&store).await, "add up usage reports");
         let worked = begun.elapsed();
         if begun >= prune_at {
-            report(prune(&store, keep).await, "forget what is old");
+            report(prune(&store, keep).await, "delete expired data");
             prune_at = begun + PRUNE;
         }
         sleep(ROLL_UP.max(worked * REST)).await;

@@ -97,10 +97,10 @@ async fn rotation_shows_the_new_key_and_both_know_of_each_other() {
         .await
         .says(200, &["Superseded", &new.id, "Revoke old key now", "New key, last used"]);
     visitor.get(&format!("/settings/api-keys/{}", new.id)).await.says(200, &["Replaces", &old.id]);
-    visitor.get(&page).await.says(409, &["has been rotated already"]);
+    visitor.get(&page).await.says(409, &["has already been rotated"]);
     let csrf = visitor.get("/settings/gateways").await.hidden("csrf").unwrap();
     let again = [("csrf", csrf.as_str()), ("once", "oooooooooooooooooooooooo"), ("overlap", "0")];
-    visitor.post_raw(&page, &again).await.says(409, &["has been rotated already"]);
+    visitor.post_raw(&page, &again).await.says(409, &["has already been rotated"]);
 }
 
 #[tokio::test]

@@ -105,14 +105,14 @@ on_both! {
         let id = harness.key("CI").await.key.id;
         let (list, of_key) = ("/v1/keys".to_owned(), format!("/v1/keys/{id}/activity"));
         for (path, query, name, rule) in [
-            (&list, "statuses=revoked", "statuses", "no parameter here; there are search, environment, status,"),
-            (&list, "limit=1&Limit=2", "Limit", "no parameter"),
+            (&list, "statuses=revoked", "statuses", "not a known parameter; known are search, environment, status,"),
+            (&list, "limit=1&Limit=2", "Limit", "not a known parameter"),
             (&list, "limit=1&limit=2", "limit", "only once"),
-            (&list, "limit=many", "limit", "another type"),
-            (&list, "flint_live_abc123xyz789flint_live_abc123xyz789=1", "a parameter", "no parameter"),
-            (&"/v1/audit".into(), "action=key.&sort=at", "sort", "no parameter"),
-            (&"/v1/activity".into(), "owners=org_7", "owners", "no parameter"),
-            (&of_key, "owner=org_7", "owner", "no parameter here; there are range, format"),
+            (&list, "limit=many", "limit", "wrong type"),
+            (&list, "flint_live_abc123xyz789flint_live_abc123xyz789=1", "a parameter", "not a known parameter"),
+            (&"/v1/audit".into(), "action=key.&sort=at", "sort", "not a known parameter"),
+            (&"/v1/activity".into(), "owners=org_7", "owners", "not a known parameter"),
+            (&of_key, "owner=org_7", "owner", "not a known parameter; known are range, format"),
         ] {
             let answer = client.get(&format!("{path}?{query}")).await;
             assert_eq!(answer.error(), (400, "INVALID_REQUEST".into()), "{path} {query}");

@@ -35,7 +35,7 @@ on_both! {
 
         let refused = flint(&test.database, &["keys", "rotate", id]).await;
         assert_eq!(refused.status.code(), Some(4));
-        assert!(stderr(&refused).contains("a revoked key never comes back"));
+        assert!(stderr(&refused).contains("a revoked key can never be used again"));
     }
 
     async fn lists_are_filtered_sorted_and_paged(backend) {
@@ -265,7 +265,8 @@ async fn an_import_names_every_bad_line() {
         .for_each(|number| good.push_str(&format!("{},key {number},live\n", digest(&number.to_string()))));
     let bad = import(&format!("{good}x,,prod\n{},last,live\n", digest("7")), &[]).await;
     assert_eq!(bad.status.code(), Some(2));
-    for words in ["line 1202: sha256", "line 1202: environment", "line 1203: sha256 is the same as in line 9"]
+    for words in
+        ["line 1202: sha256", "line 1202: environment", "line 1203: sha256 repeats the digest of line 9"]
     {
         assert!(stderr(&bad).contains(words), "{}", stderr(&bad));
     }
@@ -283,7 +284,7 @@ async fn an_import_names_every_bad_line() {
     let refused = import(&other, &[]).await;
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("line 9: sha256 is the digest of key_"), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("is not as this line says\n1 line cannot be used"));
+    assert!(stderr(&refused).contains("differs from this line\n1 line cannot be used"));
     assert_eq!(
         stdout(&import(&other, &["--skip-existing"]).await),
         "0 keys imported, 1200 were already here\n"

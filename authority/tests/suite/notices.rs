@@ -142,7 +142,7 @@ on_both! {
         });
         assert_eq!((&event["type"], &event["data"]), (&json!("key.expiring"), &data));
         let said = event["data"]["text"].as_str().unwrap();
-        assert!(said.starts_with(&format!("The key near ({}) ends within 5 days: 20", made.key.id)), "{said}");
+        assert!(said.starts_with(&format!("The key near ({}) expires within 5 days: 20", made.key.id)), "{said}");
         assert!(clock::parse(event["timestamp"].as_str().unwrap()).is_some_and(|at| (now..now + 600).contains(&at)));
         let text = String::from_utf8(received.body.to_vec()).unwrap();
         assert!(!text.contains(made.secret.reveal()) && !text.contains(&made.key.digest.to_hex()), "{text}");
@@ -321,7 +321,7 @@ on_both! {
         store.settle_notice(&claimed, &failed, now).await.unwrap();
         assert!(matches!(grade(now).await, (Grade::Bad, text) if text.contains("it answers 500")));
         store.settle_notice(&store.claim_notice(now).await.unwrap().unwrap(), &Delivery::Sent, now).await.unwrap();
-        assert!(matches!(grade(now).await, (Grade::Good, text) if text.contains("took the last one")));
+        assert!(matches!(grade(now).await, (Grade::Good, text) if text.contains("accepted the last one")));
         assert!(matches!(grade(now + 3_600).await, (Grade::Good, text) if text.contains("nobody is told")));
     }
 }
@@ -370,7 +370,7 @@ async fn what_is_secret_of_a_webhook_is_in_no_log() {
     assert!(received.headers.contains_key("webhook-signature"));
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut log = String::new();
-    while !log.contains("a notice was not taken") {
+    while !log.contains("a notice was not accepted") {
         log.push_str(&lines.next_line().await.unwrap().expect("it says that the notice was not taken"));
     }
     let pid = child.id().unwrap().to_string();

@@ -52,7 +52,7 @@ pub(in crate::api) struct Imported {
 /// `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
 #[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
-    responses((status = 200, description = "What was imported, or would be", body = Imported)))]
+    responses((status = 200, description = "The imported keys, or those that would be", body = Imported)))]
 pub(in crate::api) async fn import(
     State(app): State<App>,
     caller: Caller,

@@ -96,7 +96,7 @@ pub(in crate::api) async fn rotate(
 
 /// Revoke a key permanently.
 #[utoipa::path(post, path = "/v1/keys/{id}/revoke", params(("id" = String, Path, description = "The key's id")),
-    request_body = Option<RevokeKey>, responses((status = 200, description = "The key as it is now", body = KeyView)))]
+    request_body = Option<RevokeKey>, responses((status = 200, description = "The updated key", body = KeyView)))]
 pub(in crate::api) async fn revoke(
     State(app): State<App>,
     caller: Caller,
@@ -111,7 +111,7 @@ pub(in crate::api) async fn revoke(
 
 /// Remove a key that is over. Lists and gateways forget it, and its digest is never taken again.
 #[utoipa::path(delete, path = "/v1/keys/{id}", params(("id" = String, Path, description = "The key's id")),
-    responses((status = 204, description = "It is gone")))]
+    responses((status = 204, description = "The key is removed")))]
 pub(in crate::api) async fn remove(
     State(app): State<App>,
     caller: Caller,
@@ -135,7 +135,7 @@ pub(in crate::api) async fn revoke_leaked(
 
 /// Which gateways act on the latest change of a key.
 #[utoipa::path(get, path = "/v1/keys/{id}/propagation", params(("id" = String, Path, description = "The key's id")),
-    responses((status = 200, description = "How far the change has come", body = PropagationView)))]
+    responses((status = 200, description = "Which processes have applied the change", body = PropagationView)))]
 pub(in crate::api) async fn propagation(
     State(app): State<App>,
     _: Caller,

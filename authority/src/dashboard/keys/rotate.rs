@@ -121,7 +121,8 @@ mod tests {
     fn no_overlap_goes_past_the_keys_own_end() {
         let now = 1_790_000_000;
         let told = overlaps(Some(now + 7_200), now, DEFAULT_OVERLAP);
-        let own: Vec<_> = told.iter().map(|(_, _, about, _)| about.contains("its expiry")).collect();
+        let own: Vec<_> =
+            told.iter().map(|(_, _, about, _)| about.contains("when it was going to")).collect();
         assert_eq!(own, [false, false, false, true, true]);
         assert_eq!(told.iter().filter(|one| one.3).map(|one| one.1).collect::<Vec<_>>(), ["24 hours"]);
     }

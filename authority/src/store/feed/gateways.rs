@@ -70,7 +70,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::Exists("a gateway of this name exists"));
+            return Err(StoreError::Exists("a gateway with this name already exists"));
         }
         let token = write.add_gateway_token(&gateway.id, now).await?;
         let after = Some(json!({ "name": gateway.name }));

@@ -110,9 +110,9 @@ impl Store {
                             }
                             let is_over = *is_removed || key.revoked_at.is_some();
                             let how = if is_over {
-                                "existed and is over"
+                                "existed and was removed, expired or revoked"
                             } else {
-                                "exists and is not as this line says"
+                                "exists and differs from this line"
                             };
                             format!("is the digest of {}, which {how}", key.id)
                         }
@@ -203,7 +203,7 @@ impl Store {
             };
             let key = birth.of(line.draft.clone());
             if !write.insert_key(&key, seq).await? {
-                return Err(StoreError::Exists("one of the keys exists, or did"));
+                return Err(StoreError::Exists("one of the keys already exists, or did"));
             }
             let after = json!({ "name": key.name, "environment": key.environment.as_str(),
                                 "permissions": key.permissions, "owner": key.owner });

@@ -98,7 +98,7 @@ impl Store {
         let (name, permissions) = (mistakes.name(&new.name), mistakes.permissions(new.permissions));
         let expires_at = mistakes.time("expires_at", new.expires_at);
         if permissions.is_empty() {
-            mistakes.add("permissions", "must not be empty: a token without any is good for nothing");
+            mistakes.add("permissions", "must not be empty: a token without permissions is useless");
         }
         if expires_at.is_some_and(|end| end <= now) {
             mistakes.add("expires_at", "must be in the future");

@@ -43,7 +43,7 @@ impl Store {
         let operator = Operator { id, name, created_at: now, created_by: actor.label(), disabled_at: None };
         let mut write = self.write().await?;
         if !write.insert_operator(&operator, &hash).await? {
-            return Err(StoreError::Exists("an operator of this name exists"));
+            return Err(StoreError::Exists("an operator with this name already exists"));
         }
         write.record_operator(now, actor, "operator.create", &operator).await?;
         write.commit().await?;
@@ -172,6 +172,6 @@ fn check_password(password: String) -> Result<String, StoreError> {
     if password.chars().count() >= MIN_LENGTH && password.len() <= MAX_BYTES {
         return Ok(password);
     }
-    let message = "must be 12 characters or more, and at most 1024 bytes".into();
+    let message = "must have at least 12 characters and at most 1024 bytes".into();
     Err(StoreError::Invalid(vec![Mistake { field: "password".into(), message }]))
 }
