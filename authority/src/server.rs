@@ -1,10 +1,11 @@
 //! A server: takes connections and gives each request to a router. It knows no page and no database.
 //!
-//! `listener` takes connections, `connection` serves one, `progress` says when it takes too long (`stream` and `body` tell
-//! it what happens), `limits` has the numbers, `tls` the certificate. `origin` says where a request comes from.
+//! `listener` takes connections, `crowd` says which ends if there is no room for another, `connection` serves one,
+//! `progress` says when it takes too long (`stream` and `body` tell it what happens), `limits` has the numbers, `tls` the certificate. `origin` says where a request comes from.
 
 mod body;
 mod connection;
+mod crowd;
 mod limits;
 mod listener;
 mod origin;
@@ -14,6 +15,7 @@ mod tls;
 
 pub(crate) use self::body::Unread;
 pub(crate) use self::connection::Serving;
+pub(crate) use self::crowd::Guest;
 pub use self::limits::Limits;
 pub(crate) use self::listener::run;
 pub use self::origin::{NotAProxy, Proxy};

@@ -1,5 +1,7 @@
 //! Who may call what. Every route says what it needs; nothing is open because somebody forgot to say.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -11,7 +13,7 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{GatewayCall, bearer};
 use crate::clock;
-use crate::server::{address, is_text};
+use crate::server::{Guest, address, is_text};
 use crate::store::Actor;
 use crate::store::people::api_tokens::ApiToken;
 
@@ -59,6 +61,9 @@ pub(super) async fn guard(
 
 async fn gateway(app: &App, request: &mut Request) -> Result<(), ApiError> {
     let call = GatewayCall::read(app, request.headers()).await?;
+    if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
+        guest.shows(&call.gateway_id);
+    }
     request.extensions_mut().insert(call);
     Ok(())
 }

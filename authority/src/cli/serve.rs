@@ -41,7 +41,7 @@ pub(super) struct Serve {
     /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block; repeatable
     #[arg(long, value_name = "CIDR", env = "FLINT_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<Proxy>,
-    /// How many connections to accept at once
+    /// How many connections are open at once; for more, idle ones are closed
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections, value_parser = at_least_one)]
     max_connections: usize,
     /// How long to keep activity by minute

@@ -1,7 +1,7 @@
 //! One connection: from the handshake to its end.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::body::{Timed, Told};
+use super::crowd::{Guest, Seat};
 use super::limits::Limits;
-use super::origin::{Origin, Proxy};
+use super::origin::{Origin, Proxy, is_trusted};
 use super::progress::{Overdue, Progress};
 use super::stream::Watched;
 use super::tls::Tls;
@@ -39,21 +40,27 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Serves one connection until it ends, takes too long, or the server stops.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Whether a connection from this address brings the requests of many.
+    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+        is_trusted(address.to_canonical(), &self.proxies)
+    }
+
+    /// Serves one connection until it ends, takes too long, has to make room, or the server stops.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         // Answers are written whole; waiting for more to send only makes them late.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return Arc::clone(&self).speak(stream, peer, false).await;
+            return Arc::clone(&self).speak(stream, peer, false, &seat.guest).await;
         };
         let mut stopping = self.stopping.clone();
         let handshake = timeout(self.limits.head, tls.acceptor().accept(stream));
         let secured = tokio::select! {
             done = handshake => done,
             _ = stopping.wait_for(|stop| *stop) => return,
+            () = seat.guest.told_to_leave() => return,
         };
         match secured {
-            Ok(Ok(secured)) => self.speak(secured, peer, true).await,
+            Ok(Ok(secured)) => self.speak(secured, peer, true, &seat.guest).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
         }
@@ -64,12 +71,16 @@ impl Serving {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         peer: SocketAddr,
         over_tls: bool,
+        guest: &Arc<Guest>,
     ) {
         let progress = Progress::new(self.limits);
+        guest.is_seen_in(&progress);
         let builder = builder();
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
-        let service =
-            service_fn(|request| Arc::clone(&self).answer(request, peer, over_tls, Arc::clone(&progress)));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(guest));
+            Arc::clone(&self).answer(request, peer, over_tls, Arc::clone(&progress))
+        });
         let mut connection = pin!(builder.serve_connection(stream, service));
         let mut stopping = self.stopping.clone();
         let mut ending = false;
@@ -81,6 +92,10 @@ impl Serving {
                     if ending || overdue != Overdue::Idle {
                         return;
                     }
+                }
+                () = guest.told_to_leave() => {
+                    tracing::debug!(%peer, "a connection makes room for another");
+                    return;
                 }
                 // An error means that the sender is gone, which is an end too.
                 _ = stopping.wait_for(|stop| *stop), if !ending => {}

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What the server bears.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections to accept at once.
+    /// How many connections are open at once; for more, idle ones are closed (`crowd`).
     pub connections: usize,
     /// How long the head of a request may take from its first byte on, the first request from the connection on, and
     /// so the TLS handshake.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::Serving;
+use super::crowd::Crowd;
 
+/// How long is waited for those who are told to leave, before others are told.
+const LEAVING: Duration = Duration::from_millis(100);
 /// How often the same trouble is logged at most.
 const LOG_AGAIN: Duration = Duration::from_secs(60);
 
@@ -35,29 +38,30 @@ struct Seldom {
 
 /// Takes connections until the server stops, then waits until all have ended.
 pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
-    let slots = Arc::new(Semaphore::new(serving.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let most = serving.limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+    let mut room =
+        Room { most, slots: Arc::new(Semaphore::new(most)), crowd: Arc::default(), full: Seldom::default() };
     let mut stopping = serving.stopping.clone();
     let mut connections = JoinSet::new();
-    let (mut full, mut failing) = (Seldom::default(), Seldom::default());
+    let mut failing = Seldom::default();
     loop {
-        if slots.available_permits() == 0 && full.is_time() {
-            let most = serving.limits.connections;
-            tracing::warn!(most, "all connections are in use: more wait until one ends (--max-connections)");
-        }
         let next = async {
-            // The semaphore is never closed.
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            match listener.accept().await {
+                // Only now, so that nobody has to leave before somebody comes.
+                Ok(accepted) => Ok((room.slot().await, accepted)),
+                Err(error) => Err(error),
+            }
         };
-        let (slot, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             next = next => next,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((slot, (stream, peer))) => {
                 let serving = Arc::clone(&serving);
+                let seat = room.crowd.seat(peer.ip(), serving.is_proxy(peer.ip()));
                 connections.spawn(async move {
-                    serving.serve(stream, peer).await;
+                    serving.serve(stream, peer, seat).await;
                     drop(slot);
                 });
             }
@@ -75,6 +79,37 @@ pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
     // Whoever comes now shall go elsewhere.
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// How many may be here, and who is.
+struct Room {
+    most: usize,
+    slots: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    full: Seldom,
+}
+
+impl Room {
+    /// Waits for a place, and sees to it that there is one, if anybody can be told to leave.
+    async fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+                return Some(slot);
+            }
+            if self.full.is_time() {
+                let most = self.most;
+                tracing::warn!(
+                    most,
+                    "all connections are in use: idle ones are closed for more (--max-connections)"
+                );
+            }
+            self.crowd.make_room(self.most);
+            // The semaphore is never closed.
+            if let Ok(slot) = timeout(LEAVING, Arc::clone(&self.slots).acquire_owned()).await {
+                return slot.ok();
+            }
+        }
+    }
 }
 
 fn is_of_the_client(error: &io::Error) -> bool {

@@ -75,7 +75,7 @@ fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[Proxy]) -> IpAddr
     client
 }
 
-fn is_trusted(address: IpAddr, proxies: &[Proxy]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, proxies: &[Proxy]) -> bool {
     proxies.iter().any(|proxy| proxy.0.contains(address))
 }
 

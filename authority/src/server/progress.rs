@@ -141,6 +141,12 @@ impl Progress {
         self.change(|state| state.ends_since = Some(Instant::now()));
     }
 
+    /// Since when nothing is asked; `None` if something is.
+    pub(super) fn quiet_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        (state.under_way == 0).then_some(state.quiet_since)
+    }
+
     /// A request has come.
     pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> Exchange {
         let number = self.change(|state| state.begin(multiplexed));

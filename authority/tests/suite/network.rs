@@ -167,17 +167,51 @@ async fn a_connection_without_requests_ends_some_time() {
     assert_eq!(rest(&mut stream).await, "");
 }
 
+/// Asks for the key table on a connection that is kept, as a gateway does.
+async fn ask_table(stream: &mut TcpStream, gateway: &Client) {
+    let token = gateway.header("authorization").unwrap();
+    let head = format!(
+        "GET /v1/key-table HTTP/1.1\r\nhost: a\r\nx-flint-gateway: envoy-1\r\nauthorization: {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\"revoked_tokens\":[]}") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "closed");
+    }
+}
+
 #[tokio::test]
-async fn more_connections_than_are_allowed_wait() {
-    let harness = with_limits(Limits { connections: 1, ..Limits::default() }).await;
-    let mut first = connect(&harness.client).await;
+async fn a_connection_on_which_nothing_is_asked_makes_room_and_one_of_a_gateway_does_not() {
+    let harness = with_limits(Limits { connections: 3, ..Limits::default() }).await;
+    let gateway = harness.gateway("envoy-1").await;
+    let mut of_gateway = connect(&harness.client).await;
+    ask_table(&mut of_gateway, &gateway).await;
+    let (mut first, mut second) = (connect(&harness.client).await, connect(&harness.client).await);
     ask_alive(&mut first).await;
-    let mut second = connect(&harness.client).await;
-    second.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-    ask_alive(&mut first).await;
-    assert!(second.try_read(&mut [0; 1]).is_err(), "it was served beside the first");
-    drop(first);
-    assert!(rest(&mut second).await.starts_with("HTTP/1.1 200 "));
+    ask_alive(&mut second).await;
+    let mut third = connect(&harness.client).await;
+    ask_alive(&mut third).await;
+    assert_eq!(rest(&mut first).await, "", "it was quiet for longest");
+    ask_alive(&mut second).await;
+    ask_table(&mut of_gateway, &gateway).await;
+}
+
+#[tokio::test]
+async fn connections_wait_if_none_of_the_others_can_make_room() {
+    let harness = with_limits(Limits { connections: 2, ..Limits::default() }).await;
+    let gateways = [harness.gateway("envoy-1").await, harness.gateway("envoy-2").await];
+    let mut streams = [connect(&harness.client).await, connect(&harness.client).await];
+    for (stream, gateway) in streams.iter_mut().zip(&gateways) {
+        ask_table(stream, gateway).await;
+    }
+    let mut third = connect(&harness.client).await;
+    third.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    for (stream, gateway) in streams.iter_mut().zip(&gateways) {
+        ask_table(stream, gateway).await;
+    }
+    assert!(third.try_read(&mut [0; 1]).is_err(), "it was served beside the others");
+    drop(streams);
+    assert!(rest(&mut third).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]
