@@ -1,10 +1,16 @@
 //! Passwords of operators: Argon2id (RFC 9106), with the parameters that OWASP recommends and the crate defaults to.
 //!
-//! One hash takes 19 MiB and some tens of milliseconds, so it runs off the request threads and a few at a time.
+//! One hash takes 19 MiB and some tens of milliseconds, so it runs off the request threads, a few at a time, and always on
+//! the same threads: an allocator keeps what a thread has given back, so many threads would keep 19 MiB each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread::Builder;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::secret::{NoRandomness, Secret};
 
@@ -14,7 +20,13 @@ pub const MIN_LENGTH: usize = 12;
 pub const MAX_BYTES: usize = 1_024;
 
 /// How many passwords are hashed at a time.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
+const HASHERS: usize = 2;
+/// Waiting here ends with the request that waits.
+static AT_ONCE: Semaphore = Semaphore::const_new(HASHERS);
+/// The way to the threads that hash.
+static JOBS: LazyLock<Sender<Job>> = LazyLock::new(start_hashers);
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What is compared where there is no such operator, so that the answer takes as long.
 static NOBODY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
@@ -37,17 +49,12 @@ pub fn generate() -> Result<Secret, NoRandomness> {
 /// # Errors
 /// Where there is no memory or no randomness.
 pub async fn hash(password: String) -> Result<String, HashingFailed> {
-    let _turn = AT_ONCE.acquire().await.map_err(|_| HashingFailed)?;
-    let hashing = tokio::task::spawn_blocking(move || hash_now(&password));
-    hashing.await.map_err(|_| HashingFailed)?
+    run(move || hash_now(&password)).await.ok_or(HashingFailed)?
 }
 
 /// Whether this is the password. With no hash, because there is no such operator, it takes as long and is not.
 pub async fn verify(password: String, hash: Option<String>) -> bool {
-    let Ok(_turn) = AT_ONCE.acquire().await else {
-        return false;
-    };
-    let checking = tokio::task::spawn_blocking(move || {
+    let checking = run(move || {
         let nobody = || NOBODY.get_or_init(|| hash_now("nobody").unwrap_or_default()).clone();
         let known = hash.is_some();
         let text = hash.unwrap_or_else(nobody);
@@ -56,6 +63,38 @@ pub async fn verify(password: String, hash: Option<String>) -> bool {
         matches && known
     });
     checking.await.unwrap_or(false)
+}
+
+/// Does something on one of the threads that hash. `None`: it did not come to an end.
+async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let turn = AT_ONCE.acquire().await.ok()?;
+    let (tell, told) = oneshot::channel();
+    let job = move || {
+        // Nobody hears of it if the request has ended meanwhile. The turn has not, until the work has.
+        let _ = tell.send(work());
+        drop(turn);
+    };
+    JOBS.send(Box::new(job)).ok()?;
+    told.await.ok()
+}
+
+/// Starts the threads, which wait for work as long as the program runs.
+fn start_hashers() -> Sender<Job> {
+    let (jobs, waiting) = channel::<Job>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for _ in 0..HASHERS {
+        let waiting = Arc::clone(&waiting);
+        // Without a single thread nobody can sign in, and each attempt says so.
+        let _ = Builder::new().name("password".into()).spawn(move || {
+            loop {
+                let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(job) = job else { return };
+                // Whoever waits for it hears that it came to no end.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        });
+    }
+    jobs
 }
 
 fn hash_now(password: &str) -> Result<String, HashingFailed> {
@@ -76,5 +115,17 @@ mod tests {
         assert!(!verify(String::new(), Some(kept)).await);
         assert!(!verify("nobody".into(), None).await);
         assert!(!verify("x".into(), Some("not a hash".into())).await);
+    }
+
+    #[tokio::test]
+    async fn however_many_are_hashed_the_same_threads_do_it() {
+        let jobs: Vec<_> = (0..60).map(|_| tokio::spawn(run(|| std::thread::current().id()))).collect();
+        let mut threads = std::collections::HashSet::new();
+        for job in jobs {
+            threads.insert(job.await.unwrap().unwrap());
+        }
+        assert!(threads.len() <= HASHERS, "{}", threads.len());
+        assert_eq!(run::<()>(|| panic!("a fault")).await, None);
+        assert_eq!(run(|| 7).await, Some(7), "a fault ends no thread");
     }
 }
