@@ -10,17 +10,20 @@ use super::App;
 use super::access::Caller;
 use super::error::ApiError;
 use super::query::Query;
-use crate::store::audit::{AuditFilter, AuditLine, to_csv};
+use crate::store::audit::{AuditFilter, AuditLine, AuditPage as Page, to_csv};
 
 /// Which lines, and how they are written.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
     /// Only entries about this id.
+    #[param(max_length = 200)]
     subject: Option<String>,
     /// Only what was done by this actor.
+    #[param(max_length = 200)]
     actor: Option<String>,
     /// Only actions that begin like this, such as `key.`.
+    #[param(max_length = 200)]
     action: Option<String>,
     /// From this time on, in Unix seconds.
     since: Option<i64>,
@@ -56,8 +59,10 @@ pub(super) async fn read(
         return Err(ApiError::invalid("The parameter limit must be 1 to 10000"));
     }
     let texts = [&query.subject, &query.actor, &query.action];
-    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
-        return Err(ApiError::invalid("A parameter contains a NUL"));
+    if texts.into_iter().flatten().any(|text| text.chars().count() > 200 || text.contains('\0')) {
+        return Err(ApiError::invalid(
+            "subject, actor and action must be at most 200 characters without NUL",
+        ));
     }
     let filter = AuditFilter {
         subject: query.subject,
@@ -67,9 +72,7 @@ pub(super) async fn read(
         before: query.cursor,
         limit,
     };
-    let lines = app.store.audit(&filter).await?;
-    let full = lines.len() == limit as usize;
-    let next_cursor = lines.last().filter(|_| full).map(|line| line.seq);
+    let Page { lines, next: next_cursor } = app.store.audit(&filter).await?;
     let next = next_cursor.map_or_else(String::new, |seq| seq.to_string());
     let file = |kind: &'static str, text: String| {
         ([(header::CONTENT_TYPE, kind)], [("x-flint-next-cursor", next)], text).into_response()

@@ -23,13 +23,23 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let filter = AuditFilter {
+        let mut filter = AuditFilter {
             subject: self.subject,
             action: self.action,
             limit: self.limit,
             ..AuditFilter::default()
         };
-        let lines = global.open_existing().await?.audit(&filter).await?;
+        let store = global.open_existing().await?;
+        let mut lines = Vec::new();
+        while filter.limit > 0 {
+            let page = store.audit(&filter).await?;
+            filter.limit -= filter.limit.min(u32::try_from(page.lines.len()).unwrap_or(u32::MAX));
+            lines.extend(page.lines);
+            filter.before = page.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
         if global.json {
             let text: String = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
             return output::raw(&text);

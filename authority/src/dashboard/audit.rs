@@ -20,6 +20,8 @@ const PATH: &str = "/settings/audit";
 const PAGE: u32 = 50;
 /// The most lines of one file. Older ones are in the next, with a later `before`.
 const EXPORT: u32 = 50_000;
+/// About how large an export may be, in bytes.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Kinds of actions to choose from.
 const ACTIONS: [(&str, &str); 9] = [
@@ -61,7 +63,7 @@ pub(super) fn router() -> Router<Site> {
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let asked = Asked::read(&visitor.query);
-    let mut lines = visitor.store.audit(&asked.filter(PAGE + 1)?).await?;
+    let mut lines = visitor.store.audit(&asked.filter(PAGE + 1)?).await?.lines;
     let more = lines.len() > PAGE as usize;
     lines.truncate(PAGE as usize);
     let next = lines.last().filter(|_| more).map(|last| {
@@ -79,8 +81,20 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {
-    let lines = visitor.store.audit(&Asked::read(&visitor.query).filter(EXPORT)?).await?;
-    Ok(csv("audit.csv", to_csv(&lines)))
+    let mut filter = Asked::read(&visitor.query).filter(EXPORT)?;
+    let mut text = String::new();
+    while filter.limit > 0 && text.len() < MOST_BYTES {
+        let page = visitor.store.audit(&filter).await?;
+        filter.limit -= filter.limit.min(u32::try_from(page.lines.len()).unwrap_or(u32::MAX));
+        filter.before = page.next;
+        let part = to_csv(&page.lines);
+        let without_headings = part.split_once('\n').map_or("", |(_, lines)| lines);
+        text.push_str(if text.is_empty() { &part } else { without_headings });
+        if page.next.is_none() {
+            break;
+        }
+    }
+    Ok(csv("audit.csv", text))
 }
 
 impl AuditPage {

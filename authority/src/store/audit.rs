@@ -69,6 +69,20 @@ fn facts(key: &Key) -> Value {
     })
 }
 
+/// About how much one page may take, in bytes.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How many lines are read at a time.
+const PART: usize = 200;
+
+/// A page of the log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuditPage {
+    /// The lines, the youngest first.
+    pub lines: Vec<AuditLine>,
+    /// Where the next page begins; `None` if there is certainly no other.
+    pub next: Option<i64>,
+}
+
 /// Which lines of the log.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
@@ -126,28 +140,74 @@ struct Row {
 }
 
 impl Store {
-    /// Reads the log, the youngest line first.
+    /// Reads a page of the log, the youngest line first. It ends early where its lines say a lot.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, StoreError> {
-        let sql = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, after_json \
-                   FROM audit WHERE seq < $1 AND at >= $2 AND ($3 = '' OR subject = $3) AND ($4 = '' OR actor = $4) \
-                   AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) ORDER BY seq DESC LIMIT $6";
-        // Of one subject there are few lines among many: its index must be used.
-        let by_subject = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, after_json \
-             FROM audit WHERE subject = $3 AND seq < $1 AND at >= $2 AND ($4 = '' OR actor = $4) \
+    /// If the database fails.
+    pub async fn audit(&self, filter: &AuditFilter) -> Result<AuditPage, StoreError> {
+        let limit = filter.limit as usize;
+        let (mut page, mut bytes) = (AuditPage::default(), 0);
+        let mut before = filter.before.unwrap_or(i64::MAX);
+        while page.lines.len() < limit {
+            let wanted = (limit - page.lines.len()).min(PART);
+            let rows = self.audit_rows(filter, before, wanted).await?;
+            let is_last = rows.len() < wanted;
+            for row in rows {
+                (before, bytes) = (row.seq, bytes + row.size());
+                page.lines.push(row.try_into()?);
+                if bytes > MOST_BYTES {
+                    page.next = Some(before);
+                    return Ok(page);
+                }
+            }
+            if is_last {
+                return Ok(page);
+            }
+        }
+        page.next = page.lines.last().map(|line| line.seq);
+        Ok(page)
+    }
+
+    async fn audit_rows(
+        &self,
+        filter: &AuditFilter,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        const ALL: &str = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, \
+             after_json FROM audit WHERE seq < $1 AND at >= $2 AND ($3 = '' OR subject = $3) \
+             AND ($4 = '' OR actor = $4) AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) \
+             ORDER BY seq DESC LIMIT $6";
+        // Of one subject or actor there are few lines among many: its index must be used.
+        const BY_SUBJECT: &str = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, \
+             after_json FROM audit WHERE subject = $3 AND seq < $1 AND at >= $2 AND ($4 = '' OR actor = $4) \
              AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) ORDER BY seq DESC LIMIT $6";
-        let rows: Vec<Row> = sqlx::query_as(if filter.subject.is_some() { by_subject } else { sql })
-            .bind(filter.before.unwrap_or(i64::MAX))
+        const BY_ACTOR: &str = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, \
+             after_json FROM audit WHERE actor = $4 AND seq < $1 AND at >= $2 AND ($3 = '' OR subject = $3) \
+             AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) ORDER BY seq DESC LIMIT $6";
+        let sql = match (&filter.subject, &filter.actor) {
+            (Some(_), _) => BY_SUBJECT,
+            (None, Some(_)) => BY_ACTOR,
+            (None, None) => ALL,
+        };
+        let rows = sqlx::query_as(sql)
+            .bind(before)
             .bind(filter.since.unwrap_or(0))
             .bind(filter.subject.as_deref().unwrap_or_default())
             .bind(filter.actor.as_deref().unwrap_or_default())
             .bind(filter.action.as_deref().unwrap_or_default())
-            .bind(i64::from(filter.limit))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
-        rows.into_iter().map(AuditLine::try_from).collect()
+        Ok(rows)
+    }
+}
+
+impl Row {
+    /// About how much it takes, in bytes.
+    fn size(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        200 + of(&self.before_json) + of(&self.after_json)
     }
 }
 

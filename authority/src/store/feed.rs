@@ -13,6 +13,11 @@ use sqlx::{AnyPool, FromRow};
 
 use super::{Store, StoreError, new_epoch};
 
+/// About how large a page may be, in bytes. Envoy takes no answer of more than 32 MiB.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How many rows are read at a time.
+const PART: i64 = 1_000;
+
 /// How far a gateway has come, as its cursor says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Position {
@@ -76,10 +81,8 @@ impl Store {
         // A table that begins from nothing has nothing to forget.
         let sql = if seq == 0 { FIRST } else { NEXT };
         let limit = i64::from(limit);
-        let mut rows: Vec<FeedRow> =
-            sqlx::query_as(sql).bind(seq).bind(limit + 1).fetch_all(&self.pool).await?;
-        let more = rows.len() as i64 > limit;
-        rows.truncate(limit as usize);
+        let mut rows = self.feed_rows(sql, seq, limit + 1).await?;
+        let more = shorten(&mut rows, limit);
         let last = rows.last().map_or(seq, |row| row.change_seq);
         let is_news = !rows.is_empty() || !matches!(from, Position::After(_));
         let next = match from {
@@ -101,6 +104,23 @@ impl Store {
             }
         }
         Ok(Answer { page, is_news })
+    }
+
+    /// Reads rows in parts, and no more of them than there is room for in a page.
+    async fn feed_rows(&self, sql: &'static str, after: i64, limit: i64) -> Result<Vec<FeedRow>, StoreError> {
+        let (mut rows, mut bytes, mut after) = (Vec::<FeedRow>::new(), 0, after);
+        loop {
+            let wanted = (limit - rows.len() as i64).min(PART);
+            let part: Vec<FeedRow> =
+                sqlx::query_as(sql).bind(after).bind(wanted).fetch_all(&self.pool).await?;
+            let is_last = (part.len() as i64) < wanted;
+            after = part.last().map_or(after, |row| row.change_seq);
+            bytes += part.iter().map(FeedRow::size).sum::<usize>();
+            rows.extend(part);
+            if is_last || rows.len() as i64 == limit || bytes > MOST_BYTES {
+                return Ok(rows);
+            }
+        }
     }
 
     /// The number of the latest change that is committed.
@@ -148,6 +168,27 @@ struct FeedRow {
     revoked_at: Option<i64>,
     allowed_cidrs: Option<String>,
     removed_at: Option<i64>,
+}
+
+/// Leaves what one page has, and says whether there was more: of `limit` rows and so many bytes, but one row at least.
+fn shorten(rows: &mut Vec<FeedRow>, limit: i64) -> bool {
+    let mut bytes = 0;
+    let fits = |row: &&FeedRow| {
+        bytes += row.size();
+        bytes <= MOST_BYTES
+    };
+    let count = rows.iter().take_while(fits).count().max(1).min(limit as usize);
+    let more = rows.len() > count;
+    rows.truncate(count);
+    more
+}
+
+impl FeedRow {
+    /// About how much of a page it takes, in bytes.
+    fn size(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        250 + self.permissions.len() + of(&self.owner) + of(&self.allowed_cidrs)
+    }
 }
 
 const FIRST: &str = "SELECT change_seq, digest, id, environment, permissions, owner, not_before, expires_at, \

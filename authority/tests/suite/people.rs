@@ -84,7 +84,7 @@ on_both! {
         let heard = outcomes.iter().filter(|outcome| matches!(outcome, SignIn::Wrong)).count();
         assert_eq!((heard, outcomes.len()), (5, 20));
         // Each that was heard is in the audit log, with where it came from and nothing of what was typed.
-        let lines = store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+        let lines = store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap().lines;
         let failed: Vec<_> = lines.iter().filter(|line| line.action == "operator.sign_in_failed").collect();
         assert_eq!(failed.len(), 5);
         assert!(failed.iter().all(|line| line.address.is_some() && !format!("{line:?}").contains("wrong")));

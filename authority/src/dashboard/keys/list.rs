@@ -90,7 +90,9 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let asked = Asked::read(&visitor.query);
     let filter = asked.filter(visitor.now)?;
     let page = visitor.store.list_keys(&filter, visitor.now).await.map_err(|error| match error {
-        crate::store::StoreError::Invalid(_) => PageError::bad_link("the page belongs to another sort order"),
+        crate::store::StoreError::Invalid(mistakes) if mistakes.iter().all(|one| one.field == "cursor") => {
+            PageError::bad_link("the page belongs to another sort order")
+        }
         other => other.into(),
     })?;
     let ids: Vec<_> = page.keys.iter().map(|listed| listed.key.id.clone()).collect();

@@ -73,7 +73,7 @@ pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, P
     let verb = if key.state(now) == State::Revoked { "Refused" } else { "Applied" };
     let effect = Effect::new(store.propagation_of_key(&key.id, now).await?, verb, now);
     let filter = AuditFilter { subject: Some(key.id.clone()), limit: LOG, ..AuditFilter::default() };
-    let log = entries(store.audit(&filter).await?, now);
+    let log = entries(store.audit(&filter).await?.lines, now);
     let path = path_of(&key.id);
     let page = KeyPage {
         shell: Shell::new(&visitor, Section::Keys, key.name.clone())

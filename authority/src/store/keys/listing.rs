@@ -15,6 +15,9 @@ use crate::store::{Store, StoreError};
 /// The most keys of one page of a list.
 pub const MAX_PAGE: u32 = 500;
 
+/// The most words of a search. Each is looked for in every key that has the others.
+pub const MOST_WORDS: usize = 10;
+
 /// What a list is sorted by; keys that are equal in it come by id.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Sort {
@@ -116,6 +119,9 @@ impl Store {
     /// Where `after` is not the end of a page of the same order; where the database fails.
     pub async fn list_keys(&self, filter: &Filter, now: i64) -> Result<KeyPage, StoreError> {
         let words = filter.words();
+        if words.len() > MOST_WORDS {
+            return Err(refuse("search", "must be at most 10 words"));
+        }
         let rarest = self.rarest(&words).await?;
         if rarest.as_ref().is_some_and(|(_, count)| *count == 0) {
             return Ok(KeyPage { keys: Vec::new(), next: None, previous: None });
@@ -299,8 +305,11 @@ fn like(word: &str) -> String {
 }
 
 fn bad_cursor() -> StoreError {
-    let message = "must be the next_cursor or previous_cursor of a page in the same order".into();
-    StoreError::Invalid(vec![Mistake { field: "cursor".into(), message }])
+    refuse("cursor", "must be the next_cursor or previous_cursor of a page in the same order")
+}
+
+fn refuse(field: &str, rule: &str) -> StoreError {
+    StoreError::Invalid(vec![Mistake { field: field.into(), message: rule.into() }])
 }
 
 // === impl Sort ===
