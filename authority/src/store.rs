@@ -20,6 +20,7 @@ mod fault; // whose fault an error of the database is
 pub mod files; // the files of SQLite, which nothing else may open
 pub mod audit; // who did what
 pub mod notices; // what a webhook is told
+pub mod turns; // who may do how much at a time
 pub mod inspection; // what can be seen of its health
 pub mod upkeep; // adding up and forgetting
 
@@ -38,6 +39,7 @@ use feed::acknowledgements::Acknowledgements;
 use feed::wake;
 use files::Files;
 use recovery::journal::{self, Journal};
+use turns::Turns;
 
 /// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct Store {
     acknowledgements: Acknowledgements,
     /// Kept once more by each call that waits for changes.
     held: Arc<()>,
+    turns: Turns,
 }
 
 /// Who does something, for the audit log.
@@ -82,6 +85,9 @@ pub enum StoreError {
     /// What was asked for breaks rules.
     #[error("the request is not valid")]
     Invalid(Vec<Mistake>),
+    /// As much of this is under way as may be.
+    #[error("as much as may be is under way already; try again")]
+    Busy,
     /// Something of that name or with that digest exists.
     #[error("{0}")]
     Exists(&'static str),
@@ -151,6 +157,8 @@ impl Store {
     pub async fn open_with(database: &Database, journal: Option<Journal>) -> Result<Self, StoreError> {
         refuse_journal_in(database, journal.as_ref())?;
         let (pool, files) = connection::open(database).await?;
+        // More than half of the connections are left for what is quick.
+        let slow = pool.options().get_max_connections() as usize * 3 / 8;
         if files.is_some() {
             sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         } else {
@@ -169,6 +177,7 @@ impl Store {
             latest,
             acknowledgements: Acknowledgements::default(),
             held: Arc::default(),
+            turns: Turns::new(slow),
         };
         store.write_missing_words().await?;
         Ok(store)

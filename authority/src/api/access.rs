@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flint_contract::key::Digest;
@@ -16,6 +16,7 @@ use crate::clock;
 use crate::server::{Guest, address, is_text};
 use crate::store::Actor;
 use crate::store::people::api_tokens::ApiToken;
+use crate::store::turns::{OF_A_CALLER, OF_A_GATEWAY, Turn};
 
 /// What a route needs of its caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,15 +44,16 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    // Kept until there is an answer: nobody does more at a time than they have turns for.
     let found = match needs {
-        Needs::Nothing => Ok(()),
+        Needs::Nothing => Ok(None),
         Needs::Gateway => gateway(&app, &mut request).await,
         Needs::Permission(permission) => api_token(&app, &mut request, permission).await,
     };
     let mut response = match found {
         // No handler has to think of what no id is made of.
-        Ok(()) if !is_text(request.uri().path()) => ApiError::not_found("resource").into_response(),
-        Ok(()) => next.run(request).await,
+        Ok(_) if !is_text(request.uri().path()) => ApiError::not_found("resource").into_response(),
+        Ok(_turns) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     // Answers hold secrets, or what only this caller may see.
@@ -59,16 +61,24 @@ pub(super) async fn guard(
     response
 }
 
-async fn gateway(app: &App, request: &mut Request) -> Result<(), ApiError> {
+/// A turn of the caller's own, and one among all if the request reads a lot.
+type Turns = (Turn, Option<Turn>);
+
+async fn gateway(app: &App, request: &mut Request) -> Result<Option<Turns>, ApiError> {
     let call = GatewayCall::read(app, request.headers()).await?;
     if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
         guest.shows(&call.gateway_id);
     }
+    // Calls for the table are held; they take a turn while they read it.
+    let turn = match *request.method() {
+        Method::POST => Some((app.store.turns().own(&call.gateway_id, OF_A_GATEWAY).await?, None)),
+        _ => None,
+    };
     request.extensions_mut().insert(call);
-    Ok(())
+    Ok(turn)
 }
 
-async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result<(), ApiError> {
+async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result<Option<Turns>, ApiError> {
     let secret = bearer(request.headers()).ok_or_else(ApiError::unauthenticated)?;
     let token = app.store.api_token(&Digest::of(secret.as_bytes()), clock::now()).await?;
     let token = token.ok_or_else(ApiError::unauthenticated)?;
@@ -77,8 +87,11 @@ async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result
     }
     let name = format!("{} ({})", token.name, token.id);
     let actor = Actor { kind: "api_token", name, address: address(request.extensions()) };
+    let turns = app.store.turns();
+    let own = turns.own(&token.id, OF_A_CALLER).await?;
+    let slow = if request.method() == Method::GET { Some(turns.slow().await?) } else { None };
     request.extensions_mut().insert(Caller { token, actor });
-    Ok(())
+    Ok(Some((own, slow)))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::store::StoreError;
 use crate::store::feed::acknowledgements::Acknowledgement;
 use crate::store::feed::{Answer, Position};
+use crate::store::turns::OF_A_GATEWAY;
 
 /// The longest that a call is held, in seconds. Who asks for more is answered after this.
 const MAX_WAIT: u64 = 60;
@@ -68,6 +69,7 @@ pub(super) async fn read(
     }
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(MAX_WAIT));
     let position = app.store.position(query.cursor.as_deref()).await?;
+    let gateway_id = call.gateway_id.clone();
     if let Position::After(seq) = position {
         let GatewayCall { gateway_id, process_id } = call;
         let call = Acknowledgement { gateway_id, process_id, seq, at: clock::now() };
@@ -77,7 +79,7 @@ pub(super) async fn read(
             return Err(ApiError::too_many(message));
         }
     }
-    let (answer, was_held) = wait_for_news(&app, query.cursor.as_deref(), limit, wait).await?;
+    let (answer, was_held) = wait_for_news(&app, &gateway_id, query.cursor.as_deref(), limit, wait).await?;
     if was_held {
         // The gateway may have been revoked, or its token have ended, meanwhile.
         GatewayCall::read(&app, &headers).await?;
@@ -100,6 +102,7 @@ async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Answe
 /// whether the call was held for that: who waits and finds nothing new was, also where the look took all of the time.
 async fn wait_for_news(
     app: &App,
+    gateway_id: &str,
     cursor: Option<&str>,
     limit: u32,
     wait: Duration,
@@ -117,7 +120,10 @@ async fn wait_for_news(
                 let cursor = cursor.unwrap_or_default().to_owned();
                 page_after(app, position, Asked { cursor, limit, latest }).await?
             }
-            _ => app.store.changes(position, limit).await?,
+            _ => {
+                let _turn = app.store.turns().own(gateway_id, OF_A_GATEWAY).await?;
+                app.store.changes(position, limit).await?
+            }
         };
         woken = true;
         if app.store.position(cursor).await? != position {
@@ -157,7 +163,8 @@ mod tests {
         let database = Database::Sqlite(directory.path().join("flint.db"));
         let (_running, stopping) = watch::channel(false);
         let app = App::new(Arc::new(Store::open(&database).await.unwrap()), stopping);
-        let ask = async |cursor: Option<&str>, wait| wait_for_news(&app, cursor, 1, wait).await.unwrap();
+        let ask =
+            async |cursor: Option<&str>, wait| wait_for_news(&app, "gw", cursor, 1, wait).await.unwrap();
         let minute = Duration::from_mins(1);
         let (first, was_held) = ask(None, minute).await;
         assert!(!was_held, "the beginning of the table is there");

@@ -121,6 +121,12 @@ impl PageError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", message)
     }
 
+    /// As much is under way as may be.
+    fn busy() -> Self {
+        let message = "Too much is being asked of the authority at the moment. Nothing was changed. Try again in a moment.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Busy", message)
+    }
+
     /// Something is wrong with the program or with what is in its database.
     pub(super) fn internal() -> Self {
         let message = "The authority has failed at this. Its log says why; trying again does not help.";
@@ -160,6 +166,7 @@ impl From<StoreError> for PageError {
             | StoreError::Refused(_) => {
                 Self::new(StatusCode::CONFLICT, "Not possible", format!("Nothing was changed: {error}."))
             }
+            StoreError::Busy => Self::busy(),
             StoreError::Unsafe(_) => Self::unsafe_files(),
             failed => {
                 tracing::error!(error = %failed, "a page failed");

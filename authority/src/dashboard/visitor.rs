@@ -15,6 +15,7 @@ use super::shell::Theme;
 use crate::clock;
 use crate::server::{Unread, address};
 use crate::store::people::sessions::{LIFETIME, Session, SignIn};
+use crate::store::turns::{OF_A_CALLER, Turn};
 use crate::store::{Actor, Store, StoreError};
 
 /// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.
@@ -39,6 +40,8 @@ pub(super) struct Visitor {
     /// When the password was last given.
     began: i64,
     renewal: Renewal,
+    /// What may be under way at a time: a turn of the operator's, and one among all that read a lot.
+    _turns: (Turn, Option<Turn>),
 }
 
 /// A cookie that takes over, after the password was given again. It belongs to the request and not to one answer, so that
@@ -152,7 +155,12 @@ impl FromRequestParts<Site> for Visitor {
         let cookie = cookie(&parts.headers, COOKIE).ok_or_else(signed_out)?;
         let session = site.store.session(&cookie, now).await?.ok_or_else(signed_out)?;
         let began = site.store.session_began(&cookie).await?.ok_or_else(signed_out)?;
+        let turns = site.store.turns();
+        let own = turns.own(&session.operator.id, OF_A_CALLER).await?;
+        // Not while a form may still be on its way.
+        let slow = if parts.method == Method::GET { Some(turns.slow().await?) } else { None };
         Ok(Self {
+            _turns: (own, slow),
             store: Arc::clone(&site.store),
             grants: Arc::clone(&site.grants),
             session,

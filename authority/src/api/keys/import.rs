@@ -68,6 +68,7 @@ pub(in crate::api) async fn import(
     };
     let bytes = read(request.into_body(), MAX_BYTES).await?;
     let text = String::from_utf8(bytes.into()).map_err(|_| ApiError::invalid("The file is not UTF-8"))?;
+    let _turn = app.store.turns().import().await?;
     let now = clock::now();
     let file = File { text, format, most_lines: MAX_LINES };
     let plan = app.store.plan_import(file, query.skip_existing, now).await?;

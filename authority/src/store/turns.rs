@@ -1,0 +1,140 @@
+//! Who may do how much at a time, so that nobody keeps all the others waiting.
+//!
+//! 1. Whoever shows a credential does a few things at a time with it. What more they ask for waits in a line of their own.
+//! 2. What reads a lot of the database, as lists and searches do, goes a few at a time, whoever asks: fewer than there are
+//!    connections to the database, so that gateways and revocations find one.
+//! 3. Files are imported one at a time: each is one transaction, for which everybody else who writes waits.
+//! 4. Who has waited for too long is told to come again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::{Store, StoreError};
+
+/// How many requests are under way at a time with one API token, or of one operator.
+pub const OF_A_CALLER: usize = 4;
+/// How many reports of one gateway are taken in at a time, and how many pages of the table are read for it.
+pub const OF_A_GATEWAY: usize = 16;
+/// How long somebody waits for their turn.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many callers are remembered before those are forgotten who do nothing.
+const TIDY: usize = 1_024;
+
+/// The lines in which requests wait.
+#[derive(Debug)]
+pub struct Turns {
+    /// By caller, for as long as one of their requests is under way or waits.
+    own: Mutex<HashMap<String, Weak<Semaphore>>>,
+    slow: Arc<Semaphore>,
+    import: Arc<Semaphore>,
+}
+
+/// Something may be done until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Store {
+    /// The lines in which requests wait.
+    #[must_use]
+    pub const fn turns(&self) -> &Turns {
+        &self.turns
+    }
+}
+
+impl Turns {
+    /// With so many slow reads at a time.
+    pub(super) fn new(slow: usize) -> Self {
+        Self {
+            own: Mutex::default(),
+            slow: Arc::new(Semaphore::new(slow.max(1))),
+            import: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// A turn among the requests of one caller (rule 1).
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if it takes too long.
+    pub async fn own(&self, caller: &str, at_once: usize) -> Result<Turn, StoreError> {
+        wait_for(self.line_of(caller, at_once)).await
+    }
+
+    /// A turn among all that read a lot (rule 2).
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if it takes too long.
+    pub async fn slow(&self) -> Result<Turn, StoreError> {
+        wait_for(Arc::clone(&self.slow)).await
+    }
+
+    /// A turn among all imports (rule 3).
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if it takes too long.
+    pub async fn import(&self) -> Result<Turn, StoreError> {
+        wait_for(Arc::clone(&self.import)).await
+    }
+
+    fn line_of(&self, caller: &str, at_once: usize) -> Arc<Semaphore> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = own.get(caller).and_then(Weak::upgrade) {
+            return line;
+        }
+        if own.len() >= TIDY {
+            own.retain(|_, line| line.strong_count() > 0);
+        }
+        let line = Arc::new(Semaphore::new(at_once));
+        own.insert(caller.to_owned(), Arc::downgrade(&line));
+        line
+    }
+}
+
+/// The semaphores are never closed, so only time can run out.
+async fn wait_for(line: Arc<Semaphore>) -> Result<Turn, StoreError> {
+    match timeout(PATIENCE, line.acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(Turn { _permit: permit }),
+        _ => Err(StoreError::Busy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_waits_for_their_own_and_for_nobody_else() {
+        let turns = Turns::new(1);
+        let first = turns.own("a", 1).await.unwrap();
+        assert!(turns.own("a", 1).await.is_err(), "the time is up");
+        let _other = turns.own("b", 1).await.unwrap();
+        drop(first);
+        turns.own("a", 1).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reads_and_imports_go_a_few_at_a_time() {
+        let turns = Turns::new(2);
+        let _both = (turns.slow().await.unwrap(), turns.slow().await.unwrap());
+        assert!(turns.slow().await.is_err());
+        let import = turns.import().await.unwrap();
+        assert!(turns.import().await.is_err());
+        drop(import);
+        turns.import().await.unwrap();
+    }
+
+    #[test]
+    fn callers_who_do_nothing_are_forgotten() {
+        let turns = Turns::new(1);
+        let kept = turns.line_of("kept", 1);
+        (0..3 * TIDY).for_each(|number| drop(turns.line_of(&number.to_string(), 1)));
+        let own = turns.own.lock().unwrap();
+        assert!(own.len() <= TIDY + 1 && own.contains_key("kept"), "{}", own.len());
+        drop(kept);
+    }
+}
