@@ -38,6 +38,7 @@ pub(super) struct ActivityQuery {
     #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
     /// Keys of this owner only.
+    #[param(max_length = 200)]
     owner: Option<String>,
 }
 
@@ -81,8 +82,8 @@ pub(super) async fn of_all(
     Query(query): Query<ActivityQuery>,
 ) -> Result<Response, ApiError> {
     let whose = match &query.owner {
-        Some(owner) if owner.contains('\0') => {
-            return Err(ApiError::invalid("The parameter owner contains a NUL"));
+        Some(owner) if owner.chars().count() > 200 || owner.contains('\0') => {
+            return Err(ApiError::invalid("The parameter owner must be at most 200 characters without NUL"));
         }
         Some(owner) => Whose::Owner(owner.clone()),
         None => Whose::Everyone,

@@ -1,7 +1,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::harness::{Backend, on_both};
+use crate::harness::{Backend, many_keys, on_both};
 use crate::network::start_with;
 use crate::program::flint_json;
 
@@ -88,4 +88,86 @@ on_both! {
             .unwrap();
         assert_eq!(ask().await, told);
     }
+}
+
+#[tokio::test]
+async fn a_search_has_ten_words_at_most() {
+    let harness = Backend::Sqlite.start().await;
+    let client = harness.token(&["keys:read"]).await;
+    client.get("/v1/keys?search=a+b+c+d+e+f+g+h+i+j").await.ok();
+    let answer = client.get("/v1/keys?search=a+b+c+d+e+f+g+h+i+j+k").await;
+    assert_eq!((answer.error().0, &answer.json()["error"]["details"][0]["field"]), (400, &json!("search")));
+}
+
+#[tokio::test]
+async fn filters_of_the_log_are_short() {
+    let harness = Backend::Sqlite.start().await;
+    let client = harness.token(&["audit:read", "activity:read"]).await;
+    let long = "a".repeat(201);
+    for path in ["audit?subject=", "audit?actor=", "audit?action=", "activity?owner="] {
+        assert_eq!(client.get(&format!("/v1/{path}{long}")).await.error().0, 400, "{path}");
+        client.get(&format!("/v1/{path}{}", &long[1..])).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_ends_early_if_its_lines_say_a_lot() {
+    let harness = Backend::Sqlite.start().await;
+    harness
+        .sql(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+             INSERT INTO audit (at, actor_kind, actor, action, subject_kind, subject, before_json) \
+             SELECT 1, 'cli', 'test', 'key.update', 'key', 'key_1', printf('\"%.*c\"', 40000, 'x') FROM n",
+        )
+        .await
+        .unwrap();
+    let client = harness.token(&["audit:read"]).await;
+    for filter in ["subject=key_1", "actor=test&action=key.", "action=key."] {
+        let (mut seen, mut cursor) = (0, String::new());
+        loop {
+            let page = client.get(&format!("/v1/audit?limit=10000&{filter}{cursor}")).await.ok();
+            let count = page["lines"].as_array().unwrap().len();
+            assert!((1..300).contains(&count), "{count}");
+            seen += count;
+            let Some(next) = page["next_cursor"].as_i64() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(seen, 500, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_table_ends_early_if_its_keys_hold_a_lot() {
+    let harness = Backend::Sqlite.start().await;
+    many_keys(&harness.store, 400).await;
+    harness.sql("UPDATE api_key SET permissions = printf('[\"a:%.*c\"]', 40000, 'x')").await.unwrap();
+    let gateway = harness.gateway("envoy-1").await;
+    let (mut seen, mut cursor) = (0, String::new());
+    loop {
+        let page = gateway.get(&format!("/v1/key-table?limit=10000&cursor={cursor}")).await.ok();
+        let count = page["keys"].as_array().unwrap().len();
+        assert!((1..300).contains(&count), "{count}");
+        seen += count;
+        cursor = page["cursor"].as_str().unwrap().to_owned();
+        if page["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(seen, 400);
+}
+
+#[tokio::test]
+async fn slow_lists_wait_for_each_other_and_nobody_else_for_them() {
+    let harness = Backend::Sqlite.start().await;
+    let reader = harness.token(&["keys:read", "audit:read"]).await;
+    let writer = harness.token(&["keys:write", "keys:revoke"]).await;
+    let turns = harness.store.turns();
+    let slow = [turns.slow().await.unwrap(), turns.slow().await.unwrap(), turns.slow().await.unwrap()];
+    let list = tokio::spawn(async move { reader.get("/v1/keys").await.ok() });
+    harness.gateway("envoy-1").await.get("/v1/key-table").await.ok();
+    let key = writer.post("/v1/keys", &json!({ "name": "CI", "environment": "live" })).await.ok();
+    writer.post(&format!("/v1/keys/{}/revoke", key["id"].as_str().unwrap()), &json!({})).await.ok();
+    assert!(!list.is_finished(), "it took a turn that was not there");
+    drop(slow);
+    assert_eq!(list.await.unwrap()["keys"][0]["id"], key["id"]);
 }
