@@ -62,7 +62,8 @@ pub(crate) fn run(keys: &str, kind: &str) -> Result<(), String> {
     let kind = match kind {
         "plain" => Kind::Plain,
         "expiring" => Kind::Expiring,
-        _ => return Err(format!("{kind} is neither plain nor expiring")),
+        "chosen" => Kind::Chosen,
+        _ => return Err(format!("{kind} is none of plain, expiring and chosen")),
     };
     let base = Base::new(number(keys)?, kind);
     let feed = Arc::new(Feed { base, state: Mutex::default(), changed: Condvar::new() });

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage:
   flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS [FIRST]]
   flint-bench probe PORT STATUS HEADERS [KEY]
-  flint-bench feed KEYS [plain|expiring]
+  flint-bench feed KEYS [plain|expiring|chosen]
   flint-bench answer
   flint-bench spin";
 
