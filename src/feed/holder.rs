@@ -46,6 +46,8 @@ pub(super) struct Holder {
     pub(super) backoff: Backoff,
     /// Resets without an ordinary page in between.
     pub(super) resets: u32,
+    /// The next call is not to be held.
+    hurried: bool,
 }
 
 /// A call on its way.
@@ -73,6 +75,7 @@ impl Holder {
             call: None,
             backoff: Backoff::default(),
             resets: 0,
+            hurried: false,
         }
     }
 
@@ -172,7 +175,8 @@ impl Holder {
     }
 
     pub(super) fn next_call(&self, settings: Settings, now: Now) -> (Call, Outstanding) {
-        let at_once = self.load.is_some() || self.serving.is_none() || self.backoff.failures() > 0;
+        let is_whole = self.load.is_none() && self.serving.is_some();
+        let at_once = !is_whole || self.backoff.failures() > 0 || self.hurried;
         let wait = if at_once { 0 } else { settings.wait_seconds };
         let mut path = format!("{KEY_TABLE_PATH}?wait={wait}&limit={LIMIT}");
         if let Some(cursor) = self.cursor() {
@@ -182,6 +186,12 @@ impl Holder {
         let timeout = 1_000 * (u64::from(wait) + u64::from(settings.timeout_seconds));
         // The host reports a timeout itself; the second more is for the case that it never does.
         (Call { path, timeout }, Outstanding { sent: now.ms, wait, give_up: now.ms + timeout + 1_000 })
+    }
+
+    /// Forgets the call that is out, if there is one, and makes the next one due.
+    pub(super) fn ask_at_once(&mut self, ms: u64) {
+        self.due = self.call.take().map_or(ms, |call| ms.max(call.sent + LEAST_GAP));
+        self.hurried = true;
     }
 
     /// How long after a call the next one may be made at the earliest, so that no answer, however odd, is the start of
@@ -224,6 +234,7 @@ impl Holder {
             }
             return self.publish(store, namespace, writer, page.cursor, now).map(Some);
         }
+        self.hurried = false;
         let (meta, writer) = self.serving.as_mut().ok_or(Fault::Corrupt)?;
         if !page.changes.is_empty() {
             meta.writing = true;

@@ -125,7 +125,13 @@ pub struct Poller {
     lease: Lease,
     holder: Option<Holder>,
     events: Vec<Event>,
+    /// Both clocks at the last tick.
+    clocks: Option<(u64, i64)>,
 }
+
+/// By how many milliseconds the wall clock gets ahead of the monotonic one between two ticks if the machine was
+/// suspended; less is rounding, and what time servers correct.
+const SUSPENDED: i64 = 10_000;
 
 // === impl Poller ===
 
@@ -133,7 +139,8 @@ impl Poller {
     /// A poller that has done nothing yet. `me` is random and not 0.
     #[must_use]
     pub const fn new(namespace: Namespace, settings: Settings, me: u64) -> Self {
-        Self { namespace, settings, lease: Lease::new(namespace, me), holder: None, events: Vec::new() }
+        let lease = Lease::new(namespace, me);
+        Self { namespace, settings, lease, holder: None, events: Vec::new(), clocks: None }
     }
 
     /// Takes what happened since the last time.
@@ -169,6 +176,20 @@ impl Poller {
         let (call, outstanding) = holder.next_call(self.settings, now);
         holder.call = Some(outstanding);
         Some(call)
+    }
+
+    /// Looks at both clocks; to be called at every tick. While a machine is suspended the monotonic clock stands still, and
+    /// with it the table's age, and a call that was held may never be answered. So the authority is asked at once if the
+    /// wall clock has leapt. The age itself does not follow the wall clock, which leaps for other reasons too.
+    pub fn look_at_clocks(&mut self, ms: u64, unix: i64) {
+        let Some((last_ms, last_unix)) = self.clocks.replace((ms, unix)) else { return };
+        let ran = i64::try_from(ms.saturating_sub(last_ms)).unwrap_or(i64::MAX);
+        let passed = unix.saturating_sub(last_unix).saturating_mul(1_000);
+        if passed.saturating_sub(ran) > SUSPENDED
+            && let Some(holder) = &mut self.holder
+        {
+            holder.ask_at_once(ms);
+        }
     }
 
     /// Takes revoked tokens out of the table whose time was over at `unix`. To be called at every tick.

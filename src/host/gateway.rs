@@ -92,6 +92,7 @@ impl Gateway {
     pub(super) fn tick(&mut self, vm: &Vm, root: u32, polls: bool) {
         self.ms = clock::monotonic_ms();
         self.unix = clock::unix().unwrap_or(self.unix);
+        self.poller.look_at_clocks(self.ms, self.unix);
         // Where shared data fails, the view stays as it was and grows old.
         let _ = self.view.refresh(&Shared);
         if polls {

@@ -6,7 +6,7 @@
 //!
 //! The hash is SipHash-1-3 (Aumasson and Bernstein, 2012; the variant that Rust's own maps use against chosen keys).
 //! It is written out here, for exactly 32 bytes, because all versions of the filter that share a table must agree on
-//! it, and the standard library promises nothing of its own. It takes some 20 ns, next to a microsecond for the
+//! it, and the standard library promises nothing of its own. It takes some 30 ns, next to a microsecond for the
 //! SHA-256 before it.
 
 use flint_contract::key::Digest;

@@ -461,3 +461,24 @@ fn a_table_whose_seed_became_known_gets_another() {
     assert_eq!(keys(&store).unwrap(), [1, 2]);
     assert_ne!(meta().seed, before.seed);
 }
+
+#[test]
+fn after_a_machine_was_suspended_the_authority_is_asked_at_once() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c1", false, &[1]));
+    asks(&vm.tick(0).unwrap(), 25, Some("c1"));
+    let mut unix = 1_790_000_000;
+    vm.poller.look_at_clocks(vm.ms, unix);
+    // As time goes by, corrected by a few seconds, and set back.
+    for seconds in [1, 5, -3_600, 0] {
+        unix += seconds;
+        vm.poller.look_at_clocks(vm.ms + 25, unix);
+        assert_eq!(vm.tick(25), None, "{seconds}");
+    }
+    vm.poller.look_at_clocks(vm.ms, unix + 28_800);
+    asks(&vm.next_call(LEAST_GAP), 0, Some("c1"));
+    vm.page(&page("c2", false, &[2]));
+    asks(&vm.tick(0).unwrap(), 25, Some("c2"));
+    assert_eq!(keys(&store).unwrap(), [1, 2]);
+}
