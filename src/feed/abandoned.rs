@@ -2,7 +2,8 @@
 //! was changed by an update of its configuration does not keep the old ones for as long as Envoy runs.
 //!
 //! 1. Every namespace that was ever used stands in one shared list.
-//! 2. A namespace whose lease ran out [`ABANDONED`] ago has no poller and so no configuration.
+//! 2. A namespace whose lease ran out [`ABANDONED`] ago, and still had not been taken at a second look, has no poller and
+//!    so no configuration.
 //! 3. Whoever clears it takes its lease first. A configuration that comes back in the meantime waits for that lease
 //!    and then begins with an empty table, and not with half of one.
 
@@ -29,30 +30,40 @@ pub fn enter<S: Store>(store: &S, namespace: Namespace) -> Result<(), Fault> {
     store.set(&key(), &written(&listed), condition)
 }
 
-/// Clears one abandoned namespace, if there is one. `me` is this VM's number.
+/// Clears one abandoned namespace, if there is one: one that counted as abandoned at the last look too. After a process
+/// was stopped for long, all namespaces seem abandoned until their pollers have had their turn. `me` is this VM's number,
+/// `seen` what it found the last time.
 ///
 /// # Errors
 /// Those of the store; what was cleared until then stays so, and the next call goes on.
-pub fn clear_one<S: Store>(store: &S, me: u64, now: u64) -> Result<Option<Namespace>, Fault> {
+pub fn clear_one<S: Store>(
+    store: &S,
+    me: u64,
+    now: u64,
+    seen: &mut Vec<Namespace>,
+) -> Result<Option<Namespace>, Fault> {
+    let mut found = Vec::new();
     for namespace in list(store)?.0 {
-        let mut lease = Lease::new(namespace, me);
-        if !lease.ended_before(store, now.saturating_sub(ABANDONED))? {
-            continue;
+        if Lease::new(namespace, me).ended_before(store, now.saturating_sub(ABANDONED))? {
+            found.push(namespace);
         }
-        let Some(fence) = lease.step(store, now, false)? else { continue };
-        // Readers first: from here on there is no table, and no earlier holder can put one in place.
-        let cas = Meta::load(store, namespace)?.1;
-        // A table of a configuration that comes back before all is empty finds litter.
-        Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, Of::Serving, cas)?;
-        Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
-        held::clear(store, namespace)?;
-        lease.release(store, now)?;
-        let (mut listed, condition) = list(store)?;
-        listed.retain(|listed| *listed != namespace);
-        store.set(&key(), &written(&listed), condition)?;
-        return Ok(Some(namespace));
     }
-    Ok(None)
+    let twice = found.iter().find(|namespace| seen.contains(namespace)).copied();
+    *seen = found;
+    let Some(namespace) = twice else { return Ok(None) };
+    let mut lease = Lease::new(namespace, me);
+    let Some(fence) = lease.step(store, now, false)? else { return Ok(None) };
+    // Readers first: from here on there is no table, and no earlier holder can put one in place.
+    let cas = Meta::load(store, namespace)?.1;
+    // A table of a configuration that comes back before all is empty finds litter.
+    Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, Of::Serving, cas)?;
+    Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
+    held::clear(store, namespace)?;
+    lease.release(store, now)?;
+    let (mut listed, condition) = list(store)?;
+    listed.retain(|listed| *listed != namespace);
+    store.set(&key(), &written(&listed), condition)?;
+    Ok(Some(namespace))
 }
 
 fn key() -> Key {
@@ -93,9 +104,11 @@ mod tests {
         let full = store.bytes();
         let late = ABANDONED + TERM + 1;
         Lease::new(new, 2).step(&store, late, false).unwrap();
-        assert_eq!(clear_one(&store, 9, TERM + 1), Ok(None));
-        assert_eq!(clear_one(&store, 9, late), Ok(Some(old)));
-        assert_eq!(clear_one(&store, 9, late), Ok(None));
+        let mut seen = Vec::new();
+        assert_eq!(clear_one(&store, 9, TERM + 1, &mut seen), Ok(None));
+        assert_eq!(clear_one(&store, 9, late, &mut seen), Ok(None), "it is looked at twice");
+        assert_eq!(clear_one(&store, 9, late, &mut seen), Ok(Some(old)));
+        assert_eq!(clear_one(&store, 9, late, &mut seen), Ok(None));
         let meta = |namespace| {
             let mut view = View::new(namespace);
             view.refresh(&store).unwrap();
@@ -110,12 +123,23 @@ mod tests {
         let store = Memory::default();
         let old = table(&store, "old");
         let late = ABANDONED + TERM + 1;
-        clear_one(&store, 9, late).unwrap();
+        assert_eq!(clear_one(&store, 9, late, &mut vec![old]), Ok(Some(old)));
         assert_eq!(
             Lease::new(old, 1).step(&store, late, false).unwrap(),
             Some(3),
             "with a fence above all before"
         );
         enter(&store, old).unwrap();
+    }
+
+    #[test]
+    fn a_table_whose_process_was_stopped_for_long_stays() {
+        let store = Memory::default();
+        let namespace = table(&store, "old");
+        let (late, mut seen) = (ABANDONED + TERM + 1, Vec::new());
+        assert_eq!(clear_one(&store, 9, late, &mut seen), Ok(None));
+        Lease::new(namespace, 1).step(&store, late + 25, false).unwrap();
+        assert_eq!(clear_one(&store, 9, late + 60_000, &mut seen), Ok(None));
+        assert!(Meta::load(&store, namespace).unwrap().0.unwrap().serves());
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Vm {
     gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
     beat_at: Cell<u64>,
     tidy_at: Cell<u64>,
+    /// What seemed abandoned then.
+    abandoned: RefCell<Vec<Namespace>>,
 }
 
 impl Vm {
@@ -41,6 +43,7 @@ impl Vm {
             gateways: RefCell::default(),
             beat_at: Cell::new(0),
             tidy_at: Cell::new(0),
+            abandoned: RefCell::default(),
         }
     }
 
@@ -81,7 +84,7 @@ impl Vm {
         }
         self.tidy_at.set(now + TIDY);
         // Where shared data fails the next time is soon enough.
-        let _ = abandoned::clear_one(&Shared, self.id, now);
+        let _ = abandoned::clear_one(&Shared, self.id, now, &mut self.abandoned.borrow_mut());
     }
 }
 
