@@ -1,7 +1,12 @@
 //! Things as people and programs are shown them: one shape for the API and for `--json`.
 
+pub mod activity;
+pub mod audit;
 pub mod gateway;
 pub mod key;
+pub mod operator;
+pub mod permission;
+pub mod token;
 
 /// So many of a thing whose plural takes an s.
 pub(crate) fn count(number: usize, thing: &str) -> String {

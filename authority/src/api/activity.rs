@@ -1,19 +1,18 @@
 //! Activity: of a key, of an owner, and of all.
 
-use std::collections::BTreeMap;
-
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::App;
 use super::access::Caller;
 use super::error::ApiError;
 use super::query::Query;
 use crate::clock;
-use crate::store::usage::activity::{Activity, Point, Range, Whose};
+use crate::store::usage::activity::{Range, Whose};
+use crate::views::activity::{ActivityView, to_csv};
 
 /// How far to look back, and how the answer is written.
 #[derive(Deserialize, IntoParams)]
@@ -40,21 +39,6 @@ pub(super) struct ActivityQuery {
     /// Keys of this owner only.
     #[param(max_length = 200)]
     owner: Option<String>,
-}
-
-/// Activity over a range. Steps and outcomes with nothing in them are left out.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ActivityView {
-    /// When the first step begins, in Unix seconds.
-    from: i64,
-    /// When the last step ends.
-    to: i64,
-    /// How long a step is, in seconds.
-    step: i64,
-    /// How often each outcome came in the whole range.
-    totals: BTreeMap<String, i64>,
-    /// The sums, in order of time.
-    points: Vec<Point>,
 }
 
 /// What a key was used for.
@@ -106,9 +90,7 @@ async fn answer(app: &App, whose: Whose, query: KeyActivityQuery) -> Result<Resp
             (header::CONTENT_TYPE, "text/csv"),
             (header::CONTENT_DISPOSITION, "attachment; filename=activity.csv"),
         ];
-        return Ok((headers, activity.to_csv()).into_response());
+        return Ok((headers, to_csv(&activity)).into_response());
     }
-    let totals = activity.totals().into_iter().collect();
-    let Activity { from, to, step, points } = activity;
-    Ok(Json(ActivityView { from, to, step, totals, points }).into_response())
+    Ok(Json(ActivityView::from(activity)).into_response())
 }

@@ -3,14 +3,15 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::App;
 use super::access::Caller;
 use super::error::ApiError;
 use super::query::Query;
-use crate::store::audit::{AuditFilter, AuditLine, AuditPage as Page, to_csv};
+use crate::store::audit::{AuditFilter, AuditPage as Page};
+use crate::views::audit::{AuditPage, to_csv, to_json_lines};
 
 /// Which lines, and how they are written.
 #[derive(Deserialize, IntoParams)]
@@ -35,14 +36,6 @@ pub(super) struct AuditQuery {
     /// `json`, `jsonl` or `csv`. The latter two have the next cursor in the header `x-flint-next-cursor`.
     #[param(pattern = "^(json|jsonl|csv)$")]
     format: Option<String>,
-}
-
-/// A page of the log, the youngest line first.
-#[derive(Serialize, ToSchema)]
-pub(super) struct AuditPage {
-    lines: Vec<AuditLine>,
-    /// Where the next page begins; `null` on the last one.
-    next_cursor: Option<i64>,
 }
 
 /// Read the audit log.
@@ -80,10 +73,7 @@ pub(super) async fn read(
     Ok(match query.format.as_deref() {
         None | Some("json") => Json(AuditPage { lines, next_cursor }).into_response(),
         Some("csv") => file("text/csv", to_csv(&lines)),
-        Some("jsonl") => {
-            let text = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
-            file("application/x-ndjson", text)
-        }
+        Some("jsonl") => file("application/x-ndjson", to_json_lines(&lines)),
         Some(_) => return Err(ApiError::invalid("The parameter format must be json, jsonl or csv")),
     })
 }

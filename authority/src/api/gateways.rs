@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
@@ -13,8 +13,7 @@ use super::extract::{JsonBody, OptionalBody};
 use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
-use crate::store::feed::gateways::Gateway;
-use crate::views::gateway::{GatewayList, GatewayView};
+use crate::views::gateway::{GatewayList, GatewayView, GatewayWithToken};
 
 /// A new gateway.
 #[derive(Deserialize, ToSchema)]
@@ -35,15 +34,6 @@ pub(super) struct RotateToken {
     overlap_seconds: Option<i64>,
 }
 
-/// A gateway with a new token, which is in no other answer ever.
-#[derive(Serialize, ToSchema)]
-pub(super) struct GatewayWithToken {
-    id: String,
-    name: String,
-    created_at: i64,
-    token: String,
-}
-
 /// List gateways with what their processes have applied.
 #[utoipa::path(get, path = "/v1/gateways",
     responses((status = 200, description = "All gateways", body = GatewayList)))]
@@ -60,7 +50,7 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<CreateGateway, SMALL>,
 ) -> Result<Response, ApiError> {
     let (gateway, token) = app.store.create_gateway(&body.name, clock::now(), &caller.actor).await?;
-    Ok(with_token(gateway, token.reveal()))
+    Ok((StatusCode::CREATED, Json(GatewayWithToken::new(gateway, &token))).into_response())
 }
 
 /// Issue a new token for a gateway; the current ones stay valid for the overlap.
@@ -75,7 +65,7 @@ pub(super) async fn rotate_token(
 ) -> Result<Response, ApiError> {
     let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
     let (gateway, token) = app.store.rotate_gateway_token(&id, overlap, clock::now(), &caller.actor).await?;
-    Ok(with_token(gateway, token.reveal()))
+    Ok((StatusCode::CREATED, Json(GatewayWithToken::new(gateway, &token))).into_response())
 }
 
 /// Revoke a gateway and all its tokens.
@@ -87,20 +77,7 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GatewayView>, ApiError> {
-    let (now, store) = (clock::now(), &app.store);
-    let id = store.revoke_gateway(&id, now, &caller.actor).await?.id;
-    let overview = store.gateway_overview(now).await?;
-    let status = overview.gateways.into_iter().find(|one| one.gateway.id == id);
-    let status = status.ok_or_else(|| ApiError::not_found("gateway"))?;
-    Ok(Json(GatewayView::new(status, overview.latest_change)))
-}
-
-fn with_token(gateway: Gateway, token: &str) -> Response {
-    let answer = GatewayWithToken {
-        id: gateway.id,
-        name: gateway.name,
-        created_at: gateway.created_at,
-        token: token.into(),
-    };
-    (StatusCode::CREATED, Json(answer)).into_response()
+    let now = clock::now();
+    let id = app.store.revoke_gateway(&id, now, &caller.actor).await?.id;
+    Ok(Json(app.store.gateway_overview(now).await?.gateway(&id)?.into()))
 }

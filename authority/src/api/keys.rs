@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use flint_contract::key::Environment;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
@@ -18,9 +18,8 @@ use super::query::Query;
 use crate::clock;
 use crate::model::State as KeyState;
 use crate::model::draft::{Amendment, Mistakes, NewKey};
-use crate::store::keys::Made;
 use crate::store::keys::listing::{Filter, MAX_PAGE, Sort};
-use crate::views::key::KeyView;
+use crate::views::key::{KeyList, KeyView, KeyWithSecret};
 
 /// The largest body of a request about one key, in bytes.
 pub(super) const SMALL: usize = 64 * 1024;
@@ -123,25 +122,6 @@ pub(super) struct ListKeys {
     cursor: Option<String>,
 }
 
-/// A page of keys.
-#[derive(Serialize, ToSchema)]
-pub(super) struct KeyList {
-    keys: Vec<KeyView>,
-    /// Where the next page begins; `null` on the last one.
-    next_cursor: Option<String>,
-    /// Where the page before ends; `null` on the first one.
-    previous_cursor: Option<String>,
-}
-
-/// A new key with its secret, which is in no other answer ever.
-#[derive(Serialize, ToSchema)]
-pub(super) struct KeyWithSecret {
-    #[serde(flatten)]
-    key: KeyView,
-    /// The key itself.
-    secret: String,
-}
-
 /// Make a key.
 #[utoipa::path(post, path = "/v1/keys", request_body = CreateKey,
     responses((status = 201, description = "The key, with its secret", body = KeyWithSecret)))]
@@ -178,9 +158,7 @@ pub(super) async fn list(
     let now = clock::now();
     let filter = query.filter(now).map_err(ApiError::invalid_fields)?;
     let page = app.store.list_keys(&filter, now).await?;
-    let view = |listed: crate::store::keys::listing::Listed| KeyView::new(listed.key, listed.last_used, now);
-    let keys = page.keys.into_iter().map(view).collect();
-    Ok(Json(KeyList { keys, next_cursor: page.next, previous_cursor: page.previous }))
+    Ok(Json(KeyList::new(page, now)))
 }
 
 /// Show a key.
@@ -254,14 +232,6 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
     let version =
         text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
     version.map(Some).ok_or_else(|| ApiError::invalid("The header if-match must be the ETag of the key"))
-}
-
-// === impl KeyWithSecret ===
-
-impl KeyWithSecret {
-    pub(super) fn new(made: Made, now: i64) -> Self {
-        Self { key: KeyView::new(made.key, None, now), secret: made.secret.reveal().into() }
-    }
 }
 
 // === impl ListKeys ===

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
@@ -13,6 +13,7 @@ use super::extract::JsonBody;
 use super::keys::SMALL;
 use crate::clock;
 use crate::store::keys::catalogue::Offered;
+use crate::views::permission::Catalogue;
 
 /// What a permission allows.
 #[derive(Deserialize, ToSchema)]
@@ -21,12 +22,6 @@ pub(super) struct Describe {
     /// In words, at most 200 characters.
     #[schema(max_length = 200)]
     description: String,
-}
-
-/// The catalogue.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Catalogue {
-    permissions: Vec<Offered>,
 }
 
 /// List the permissions that are offered.

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
@@ -14,6 +14,7 @@ use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_LIFETIME;
 use crate::store::people::api_tokens::{ApiToken, NewApiToken};
+use crate::views::token::{TokenList, TokenWithSecret};
 
 /// What a new token shall be.
 #[derive(Deserialize, ToSchema)]
@@ -28,22 +29,6 @@ pub(super) struct CreateToken {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>)]
     expires_at: Option<Option<i64>>,
-}
-
-/// A new token with its secret, which is in no other answer ever.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TokenWithSecret {
-    #[serde(flatten)]
-    token: ApiToken,
-    /// The secret itself.
-    #[serde(rename = "token")]
-    secret: String,
-}
-
-/// All tokens.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TokenList {
-    api_tokens: Vec<ApiToken>,
 }
 
 /// List API tokens.
@@ -70,8 +55,7 @@ pub(super) async fn create(
     let expires_at = body.expires_at.unwrap_or(Some(now + DEFAULT_LIFETIME));
     let new = NewApiToken { name: body.name, permissions: body.permissions, expires_at };
     let (token, secret) = app.store.create_api_token(new, now, &caller.actor).await?;
-    let answer = TokenWithSecret { token, secret: secret.reveal().into() };
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    Ok((StatusCode::CREATED, Json(TokenWithSecret::new(token, &secret))).into_response())
 }
 
 /// Revoke an API token permanently.

@@ -2,7 +2,8 @@
 
 use super::{Global, output};
 use crate::clock;
-use crate::store::audit::{AuditFilter, AuditLine, to_csv};
+use crate::store::audit::{AuditFilter, AuditLine};
+use crate::views::audit::{to_csv, to_json_lines};
 
 /// Read the audit log: who changed what, when and from where
 #[derive(clap::Args)]
@@ -41,8 +42,7 @@ impl Audit {
             }
         }
         if global.json {
-            let text: String = lines.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect();
-            return output::raw(&text);
+            return output::raw(&to_json_lines(&lines));
         }
         if self.csv { output::raw(&to_csv(&lines)) } else { output::print(&table(lines)) }
     }

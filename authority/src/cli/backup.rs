@@ -1,11 +1,12 @@
 //! `flint backup` and `flint restore`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Global, colour, output};
 use crate::clock;
+use crate::store::recovery::journal::{End, Entry};
 use crate::store::recovery::{Recovered, restore};
 
 /// Copy the database to a file while it is in use
@@ -22,11 +23,26 @@ pub(super) struct Restore {
     file: Option<PathBuf>,
 }
 
+/// What `backup --json` prints.
+#[derive(Serialize)]
+struct Copied<'a> {
+    file: &'a Path,
+}
+
+/// What `restore --json` prints.
+#[derive(Serialize)]
+struct Restored<'a> {
+    journal: Option<String>,
+    revoked_again: &'a [Entry],
+    ended_again: &'a [End],
+    previous_database: Option<PathBuf>,
+}
+
 impl Backup {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         global.open_existing().await?.back_up(&self.file).await?;
         if global.json {
-            return output::json(&json!({ "file": self.file }));
+            return output::json(&Copied { file: &self.file });
         }
         output::print(&format!("Copied the database to {}\n", self.file.display()))
     }
@@ -47,9 +63,9 @@ impl Restore {
             );
         }
         if global.json {
-            let value = json!({ "journal": journal, "revoked_again": recovered.replayed,
-                                "ended_again": recovered.ended, "previous_database": kept });
-            return output::json(&value);
+            let (revoked_again, ended_again) = (&recovered.replayed, &recovered.ended);
+            let restored = Restored { journal, revoked_again, ended_again, previous_database: kept };
+            return output::json(&restored);
         }
         output::print(&describe(&recovered, journal.as_deref()))?;
         output::print(

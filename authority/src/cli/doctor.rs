@@ -1,7 +1,6 @@
 //! `flint doctor`: looks at a deployment and says what to do.
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{Exit, Global, colour, output};
 use crate::clock;
@@ -16,12 +15,10 @@ pub(super) struct Doctor {
     url: Option<String>,
 }
 
+/// What `--json` prints.
 #[derive(Serialize)]
-struct Line<'a> {
-    check: &'a str,
-    grade: &'a str,
-    finding: &'a str,
-    advice: Option<&'a str>,
+struct Findings<'a> {
+    findings: &'a [Finding],
 }
 
 impl Doctor {
@@ -31,8 +28,7 @@ impl Doctor {
             findings.extend(network::probe(url).await);
         }
         if global.json {
-            let lines: Vec<_> = findings.iter().map(Line::from).collect();
-            output::json(&json!({ "findings": lines }))?;
+            output::json(&Findings { findings: &findings })?;
         } else {
             output::print(&findings.iter().map(describe).collect::<String>())?;
         }
@@ -51,15 +47,4 @@ fn describe(finding: &Finding) -> String {
         text.push_str(&format!("{:16} → {advice}\n", ""));
     }
     text
-}
-
-impl<'a> From<&'a Finding> for Line<'a> {
-    fn from(one: &'a Finding) -> Self {
-        Self {
-            check: one.check,
-            grade: one.grade.as_str(),
-            finding: &one.finding,
-            advice: one.advice.as_deref(),
-        }
-    }
 }

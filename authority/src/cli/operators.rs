@@ -1,10 +1,11 @@
 //! `flint operators …`
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
+use crate::views::operator::{OperatorList, OperatorView, OperatorWithPassword};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Operators {
@@ -30,6 +31,13 @@ pub(super) enum Operators {
     },
 }
 
+/// What `set-password --json` prints: no password if it came from standard input.
+#[derive(Serialize)]
+struct NewPassword<'a> {
+    name: &'a str,
+    password: Option<&'a str>,
+}
+
 impl Operators {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
@@ -37,9 +45,7 @@ impl Operators {
             Self::Create { name } => {
                 let (operator, password) = store.create_operator(&name, now, &actor).await?;
                 if global.json {
-                    let value =
-                        json!({ "id": operator.id, "name": operator.name, "password": password.reveal() });
-                    return output::json(&value);
+                    return output::json(&OperatorWithPassword::new(operator, &password));
                 }
                 eprintln!(
                     "{} can sign in with this password. Save it now: it is not shown again.",
@@ -50,14 +56,7 @@ impl Operators {
             Self::List => {
                 let operators = store.operators().await?;
                 if global.json {
-                    let list: Vec<_> = operators
-                        .iter()
-                        .map(|one| {
-                            json!({ "id": one.id, "name": one.name, "created_at": one.created_at,
-                                    "disabled_at": one.disabled_at })
-                        })
-                        .collect();
-                    return output::json(&json!({ "operators": list }));
+                    return output::json(&OperatorList::from(operators));
                 }
                 let rows: Vec<_> = operators
                     .into_iter()
@@ -72,7 +71,7 @@ impl Operators {
                 let made = store.set_password(&name, chosen, now, &actor).await?;
                 let shown = made.as_ref().map(|password| password.reveal());
                 if global.json {
-                    return output::json(&json!({ "name": name, "password": shown }));
+                    return output::json(&NewPassword { name: &name, password: shown });
                 }
                 eprintln!("Changed the password of {name} and ended all sessions.");
                 shown.map_or(Ok(()), |password| output::print(&format!("{password}\n")))
@@ -80,9 +79,7 @@ impl Operators {
             Self::Disable { name } => {
                 let operator = store.disable_operator(&name, now, &actor).await?;
                 if global.json {
-                    return output::json(
-                        &json!({ "name": operator.name, "disabled_at": operator.disabled_at }),
-                    );
+                    return output::json(&OperatorView::from(operator));
                 }
                 output::print(&format!("{} is disabled\n", operator.name))
             }

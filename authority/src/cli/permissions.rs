@@ -1,11 +1,12 @@
 //! `flint permissions …`
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
 use crate::store::keys::catalogue::Offered;
+use crate::views::permission::Catalogue;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Permissions {
@@ -26,6 +27,12 @@ pub(super) enum Permissions {
     },
 }
 
+/// What `withdraw --json` prints.
+#[derive(Serialize)]
+struct Withdrawn<'a> {
+    name: &'a str,
+}
+
 impl Permissions {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
@@ -33,7 +40,7 @@ impl Permissions {
             Self::List => {
                 let list = store.permissions().await?;
                 if global.json {
-                    return output::json(&json!({ "permissions": list }));
+                    return output::json(&Catalogue { permissions: list });
                 }
                 let rows: Vec<_> = list.into_iter().map(|one| [one.name, one.description]).collect();
                 output::print(&output::table(["permission", "description"], &rows))
@@ -48,7 +55,7 @@ impl Permissions {
             Self::Withdraw { name } => {
                 store.withdraw_permission(&name, now, &actor).await?;
                 if global.json {
-                    return output::json(&json!({ "name": name }));
+                    return output::json(&Withdrawn { name: &name });
                 }
                 output::print(&format!("Removed {name}\n"))
             }

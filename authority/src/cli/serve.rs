@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -132,6 +132,21 @@ impl Serve {
     }
 }
 
+/// What `--json` prints at the start.
+#[derive(Serialize)]
+struct Listening<'a> {
+    listen: SocketAddr,
+    scheme: &'a str,
+    first_sign_in: Option<FirstSignIn<'a>>,
+}
+
+/// How the first operator signs in.
+#[derive(Serialize)]
+struct FirstSignIn<'a> {
+    name: &'a str,
+    password: &'a str,
+}
+
 /// Says where the program listens and, once in the life of a database, how its first operator signs in. That goes to
 /// standard output and not to the log, which others may read.
 fn announce(
@@ -142,10 +157,8 @@ fn announce(
 ) -> anyhow::Result<()> {
     let first = first.as_ref().map(|(operator, password)| (operator.name.as_str(), password.reveal()));
     if global.json {
-        let sign_in = first.map(|(name, password)| json!({ "name": name, "password": password }));
-        return output::json(
-            &json!({ "listen": address.to_string(), "scheme": scheme, "first_sign_in": sign_in }),
-        );
+        let first_sign_in = first.map(|(name, password)| FirstSignIn { name, password });
+        return output::json(&Listening { listen: address, scheme, first_sign_in });
     }
     output::print(&format!("flint listens on {scheme}://{address}\n"))?;
     first.map_or(Ok(()), |(name, password)| {

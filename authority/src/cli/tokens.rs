@@ -1,12 +1,11 @@
 //! `flint tokens …`
 
-use serde_json::json;
-
 use super::duration::End;
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
 use crate::store::people::api_tokens::{ApiToken, NewApiToken};
+use crate::views::token::{TokenList, TokenWithSecret};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Tokens {
@@ -39,9 +38,7 @@ impl Tokens {
                 let new = NewApiToken { name, permissions, expires_at: expires.after(now) };
                 let (token, secret) = store.create_api_token(new, now, &actor).await?;
                 if global.json {
-                    let mut value = json!(token);
-                    value["token"] = json!(secret.reveal());
-                    return output::json(&value);
+                    return output::json(&TokenWithSecret::new(token, &secret));
                 }
                 eprintln!(
                     "{} has the permissions {}. Save the token now: it is not shown again.",
@@ -53,7 +50,7 @@ impl Tokens {
             Self::List => {
                 let tokens = store.api_tokens().await?;
                 if global.json {
-                    return output::json(&json!({ "api_tokens": tokens }));
+                    return output::json(&TokenList { api_tokens: tokens });
                 }
                 output::print(&table(tokens))
             }

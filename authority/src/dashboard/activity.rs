@@ -14,6 +14,7 @@ use super::parts::chart::Chart;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
 use crate::store::usage::activity::{Range, Whose};
+use crate::views::activity::to_csv;
 
 #[derive(Template)]
 #[template(path = "activity.html")]
@@ -74,7 +75,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 async fn export(visitor: Visitor) -> Result<Response, PageError> {
     let (range, whose) = (range(&visitor.query)?, whose(&visitor.query)?);
     let activity = visitor.store.activity(&whose, range, visitor.now).await?;
-    Ok(csv("activity.csv", activity.to_csv()))
+    Ok(csv("activity.csv", to_csv(&activity)))
 }
 
 /// A file for a spreadsheet.

@@ -14,7 +14,8 @@ use super::parts::when;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
 use crate::model::DAY;
-use crate::store::audit::{AuditFilter, to_csv};
+use crate::store::audit::AuditFilter;
+use crate::views::audit::to_csv;
 
 const PATH: &str = "/settings/audit";
 const PAGE: u32 = 50;

@@ -1,18 +1,23 @@
 //! One thing that was looked at: what was seen, how well it is, and what to do.
 
+use serde::Serialize;
+
 /// How well something is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum Grade {
     /// As it should be.
+    #[serde(rename = "ok")]
     Good,
     /// It works, and somebody should look at it.
+    #[serde(rename = "warn")]
     Warn,
     /// It does not work, or will not for long.
+    #[serde(rename = "fail")]
     Bad,
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
     /// What was looked at.
     pub check: &'static str,

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::feed::propagation::{Follower, Standing};
+use crate::secret::Secret;
+use crate::store::feed::gateways::Gateway;
+use crate::store::feed::propagation::{Follower, Propagation, Standing};
 use crate::store::feed::standing::{GatewayOverview, GatewayStanding, GatewayStatus};
 
 /// A gateway and its processes.
@@ -55,6 +57,30 @@ pub struct GatewayList {
     pub latest_change: i64,
 }
 
+/// A gateway with a new token, which is in no other answer ever.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct GatewayWithToken {
+    /// Its public id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was registered.
+    pub created_at: i64,
+    /// The token itself.
+    pub token: String,
+}
+
+/// How far the latest change of a key has come.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct PropagationView {
+    /// How many gateway processes act on it.
+    pub applied: usize,
+    /// How many there are, silent ones included.
+    pub of: usize,
+    /// All of them, those that lag first.
+    pub processes: Vec<ProcessView>,
+}
+
 impl ProcessView {
     /// How a process stands to a change.
     #[must_use]
@@ -73,10 +99,9 @@ impl ProcessView {
     }
 }
 
-impl GatewayView {
+impl From<(GatewayStatus, i64)> for GatewayView {
     /// A gateway as it stands to the latest change.
-    #[must_use]
-    pub fn new(status: GatewayStatus, latest_change: i64) -> Self {
+    fn from((status, latest_change): (GatewayStatus, i64)) -> Self {
         let GatewayStatus { gateway, standing, followers } = status;
         Self {
             processes: followers.iter().map(|one| ProcessView::new(one, latest_change)).collect(),
@@ -93,7 +118,23 @@ impl GatewayView {
 impl From<GatewayOverview> for GatewayList {
     fn from(overview: GatewayOverview) -> Self {
         let latest_change = overview.latest_change;
-        let view = |status| GatewayView::new(status, latest_change);
+        let view = |status| GatewayView::from((status, latest_change));
         Self { gateways: overview.gateways.into_iter().map(view).collect(), latest_change }
+    }
+}
+
+impl GatewayWithToken {
+    /// A gateway and the token that was just made for it.
+    #[must_use]
+    pub fn new(gateway: Gateway, token: &Secret) -> Self {
+        let Gateway { id, name, created_at, .. } = gateway;
+        Self { id, name, created_at, token: token.reveal().into() }
+    }
+}
+
+impl From<Propagation> for PropagationView {
+    fn from(told: Propagation) -> Self {
+        let processes = told.followers.iter().map(|one| ProcessView::new(one, told.change)).collect();
+        Self { applied: told.applied, of: told.of, processes }
     }
 }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::model::{Key, State};
+use crate::store::keys::listing::{KeyPage, Listed};
+use crate::store::keys::{Made, Rotated};
 
 /// A key without anything that would help to guess or find its secret. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -78,5 +80,91 @@ impl KeyView {
             updated_at: key.updated_at,
             version: key.version,
         }
+    }
+}
+
+/// A page of keys.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct KeyList {
+    /// The keys, in the order that was asked for.
+    pub keys: Vec<KeyView>,
+    /// Where the next page begins; `null` on the last one.
+    pub next_cursor: Option<String>,
+    /// Where the page before ends; `null` on the first one.
+    pub previous_cursor: Option<String>,
+}
+
+/// A new key with its secret, which is in no other answer ever.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct KeyWithSecret {
+    /// What everybody may see of it.
+    #[serde(flatten)]
+    pub key: KeyView,
+    /// The key itself.
+    pub secret: String,
+}
+
+/// The new key with its secret, and the key that it takes over from.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct RotatedKey {
+    /// The key that comes.
+    #[serde(flatten)]
+    pub new: KeyWithSecret,
+    /// The key that goes.
+    pub previous: KeyView,
+}
+
+/// What became of a leaked key. Whoever found it is told no more of it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct LeakedAnswer {
+    /// The key's public id.
+    pub id: String,
+    /// Since when it is revoked.
+    pub revoked_at: Option<i64>,
+}
+
+/// What was imported.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Imported {
+    /// Whether this only says what would happen.
+    pub dry_run: bool,
+    /// How many keys were, or would be, made.
+    pub imported: usize,
+    /// How many lines were skipped because their digests are here already.
+    pub skipped: usize,
+    /// The new keys' ids, in the order of the lines.
+    pub ids: Vec<String>,
+}
+
+impl KeyList {
+    /// A page of keys as they are now.
+    #[must_use]
+    pub fn new(page: KeyPage, now: i64) -> Self {
+        let view = |listed: Listed| KeyView::new(listed.key, listed.last_used, now);
+        let keys = page.keys.into_iter().map(view).collect();
+        Self { keys, next_cursor: page.next, previous_cursor: page.previous }
+    }
+}
+
+impl KeyWithSecret {
+    /// A key that was just made.
+    #[must_use]
+    pub fn new(made: Made, now: i64) -> Self {
+        Self { secret: made.secret.reveal().into(), key: KeyView::new(made.key, None, now) }
+    }
+}
+
+impl RotatedKey {
+    /// Both keys of a rotation; the old one was last used then.
+    #[must_use]
+    pub fn new(rotated: Rotated, last_used: Option<i64>, now: i64) -> Self {
+        let previous = KeyView::new(rotated.old, last_used, now);
+        Self { new: KeyWithSecret::new(rotated.new, now), previous }
+    }
+}
+
+impl From<Key> for LeakedAnswer {
+    fn from(key: Key) -> Self {
+        Self { id: key.id, revoked_at: key.revoked_at }
     }
 }

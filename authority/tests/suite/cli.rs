@@ -147,6 +147,24 @@ on_both! {
         assert!(!listed.to_string().contains(made["token"].as_str().unwrap()));
     }
 
+    async fn programs_read_the_same_from_the_api_and_from_the_command_line(backend) {
+        let harness = backend.start().await;
+        let (client, database) = (harness.token(&["*"]).await, &harness.database.database);
+        let id = harness.key("CI").await.key.id;
+        client.get("/v1/keys").await.ok();
+        for (path, arguments) in [
+            ("/v1/keys".into(), &["keys", "list"][..]),
+            (format!("/v1/keys/{id}"), &["keys", "show", &id]),
+            (format!("/v1/keys/{id}/activity"), &["keys", "activity", &id]),
+            ("/v1/activity".into(), &["keys", "activity"]),
+            ("/v1/api-tokens".into(), &["tokens", "list"]),
+            ("/v1/permissions".into(), &["permissions", "list"]),
+            ("/v1/gateways".into(), &["gateways", "list"]),
+        ] {
+            assert_eq!(client.get(&path).await.ok(), flint_json(database, arguments).await, "{path}");
+        }
+    }
+
     async fn after_a_rolling_restart_every_front_says_the_same(backend) {
         let harness = backend.start().await;
         let (store, now) = (&harness.store, clock::now());

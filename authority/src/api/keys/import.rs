@@ -3,8 +3,8 @@
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::api::App;
 use crate::api::access::Caller;
@@ -15,6 +15,7 @@ use crate::clock;
 use crate::model::draft::Mistake;
 use crate::model::import::{BadLines, Format};
 use crate::store::keys::importing::File;
+use crate::views::key::Imported;
 
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -31,19 +32,6 @@ pub(in crate::api) struct ImportQuery {
     /// Skip lines whose digest belongs to another key, instead of refusing the file.
     #[serde(default)]
     skip_existing: bool,
-}
-
-/// What was imported.
-#[derive(Serialize, ToSchema)]
-pub(in crate::api) struct Imported {
-    /// Whether this only says what would happen.
-    dry_run: bool,
-    /// How many keys were, or would be, made.
-    imported: usize,
-    /// How many lines were left out because their digests are here already.
-    skipped: usize,
-    /// The new keys' ids, in the order of the lines.
-    ids: Vec<String>,
 }
 
 /// Import keys by their digests, all or none.

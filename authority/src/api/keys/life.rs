@@ -3,10 +3,10 @@
 use axum::extract::{Path, State};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{KeyWithSecret, SMALL};
+use super::SMALL;
 use crate::api::App;
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
@@ -14,8 +14,8 @@ use crate::api::extract::{JsonBody, OptionalBody};
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
 use crate::server::address;
-use crate::views::gateway::ProcessView;
-use crate::views::key::KeyView;
+use crate::views::gateway::PropagationView;
+use crate::views::key::{KeyView, LeakedAnswer, RotatedKey};
 
 /// How to rotate.
 #[derive(Default, Deserialize, ToSchema)]
@@ -25,15 +25,6 @@ pub(in crate::api) struct RotateKey {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,
-}
-
-/// The new key with its secret, and the key that it takes over from.
-#[derive(Serialize, ToSchema)]
-pub(in crate::api) struct RotatedKey {
-    #[serde(flatten)]
-    new: KeyWithSecret,
-    /// The key that goes.
-    previous: KeyView,
 }
 
 /// Why a key is revoked.
@@ -55,26 +46,6 @@ pub(in crate::api) struct LeakedKey {
     key: String,
 }
 
-/// What became of a leaked key. Whoever found it is told no more of it.
-#[derive(Serialize, ToSchema)]
-pub(in crate::api) struct LeakedAnswer {
-    /// The key's public id.
-    id: String,
-    /// Since when it is revoked.
-    revoked_at: Option<i64>,
-}
-
-/// How far the latest change of a key has come.
-#[derive(Serialize, ToSchema)]
-pub(in crate::api) struct PropagationView {
-    /// How many gateway processes act on it.
-    applied: usize,
-    /// How many there are, silent ones included.
-    of: usize,
-    /// All of them, those that lag first.
-    processes: Vec<ProcessView>,
-}
-
 /// Make a key that takes over from this one.
 #[utoipa::path(post, path = "/v1/keys/{id}/rotate", params(("id" = String, Path, description = "The key's id")),
     request_body = Option<RotateKey>, responses((status = 201, description = "Both keys", body = RotatedKey)))]
@@ -89,9 +60,7 @@ pub(in crate::api) async fn rotate(
     // Asked first: when there is a new key, nothing may fail that would keep its secret back.
     let last_used = app.store.key_with_use(&id).await?.last_used;
     let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
-    let previous = KeyView::new(rotated.old, last_used, now);
-    let answer = RotatedKey { new: KeyWithSecret::new(rotated.new, now), previous };
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    Ok((StatusCode::CREATED, Json(RotatedKey::new(rotated, last_used, now))).into_response())
 }
 
 /// Revoke a key permanently.
@@ -130,7 +99,7 @@ pub(in crate::api) async fn revoke_leaked(
     JsonBody(body): JsonBody<LeakedKey, SMALL>,
 ) -> Result<Json<LeakedAnswer>, ApiError> {
     let key = app.store.revoke_leaked(body.key.trim(), address(&extensions), clock::now()).await?;
-    Ok(Json(LeakedAnswer { id: key.id, revoked_at: key.revoked_at }))
+    Ok(Json(key.into()))
 }
 
 /// Which gateways act on the latest change of a key.
@@ -142,6 +111,5 @@ pub(in crate::api) async fn propagation(
     Path(id): Path<String>,
 ) -> Result<Json<PropagationView>, ApiError> {
     let told = app.store.propagation_of_key(&id, clock::now()).await?;
-    let processes = told.followers.iter().map(|one| ProcessView::new(one, told.change)).collect();
-    Ok(Json(PropagationView { applied: told.applied, of: told.of, processes }))
+    Ok(Json(told.into()))
 }

@@ -1,10 +1,9 @@
 //! `flint gateways create`
 
-use serde_json::json;
-
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::store::Actor;
+use crate::views::gateway::GatewayWithToken;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
@@ -17,13 +16,7 @@ impl Create {
         let store = global.open().await?;
         let (gateway, token) = store.create_gateway(&self.name, clock::now(), &Actor::cli()).await?;
         if global.json {
-            let value = json!({
-                "id": gateway.id,
-                "name": gateway.name,
-                "created_at": gateway.created_at,
-                "token": token.reveal(),
-            });
-            return output::json(&value);
+            return output::json(&GatewayWithToken::new(gateway, &token));
         }
         eprintln!("Registered gateway {} ({}).", gateway.id, gateway.name);
         eprintln!("This is its token, for FLINT_GATEWAY_TOKEN. Save it now: it is not shown again.");

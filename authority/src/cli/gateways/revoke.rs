@@ -1,10 +1,9 @@
 //! `flint gateways revoke`
 
-use serde_json::json;
-
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::store::Actor;
+use crate::views::gateway::GatewayView;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Revoke {
@@ -14,11 +13,11 @@ pub(in crate::cli) struct Revoke {
 
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let store = global.open_existing().await?;
-        let gateway = store.revoke_gateway(&self.gateway, clock::now(), &Actor::cli()).await?;
+        let (store, now) = (global.open_existing().await?, clock::now());
+        let gateway = store.revoke_gateway(&self.gateway, now, &Actor::cli()).await?;
         if global.json {
-            let value = json!({ "id": gateway.id, "name": gateway.name, "revoked_at": gateway.revoked_at });
-            return output::json(&value);
+            let status = store.gateway_overview(now).await?.gateway(&gateway.id)?;
+            return output::json(&GatewayView::from(status));
         }
         output::print(&format!("{} ({}) is revoked\n", gateway.id, gateway.name))
     }

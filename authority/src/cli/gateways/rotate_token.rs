@@ -1,11 +1,10 @@
 //! `flint gateways rotate-token`
 
-use serde_json::json;
-
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::store::Actor;
+use crate::views::gateway::GatewayWithToken;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct RotateToken {
@@ -22,7 +21,7 @@ impl RotateToken {
         let (gateway, token) =
             store.rotate_gateway_token(&self.gateway, self.overlap, now, &Actor::cli()).await?;
         if global.json {
-            return output::json(&json!({ "id": gateway.id, "name": gateway.name, "token": token.reveal() }));
+            return output::json(&GatewayWithToken::new(gateway, &token));
         }
         eprintln!(
             "The previous tokens of {} expire at {}.",

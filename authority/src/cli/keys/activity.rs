@@ -1,10 +1,9 @@
 //! `flint keys activity`
 
-use serde_json::json;
-
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::store::usage::activity::{Range, Whose};
+use crate::views::activity::{ActivityView, to_csv};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Activity {
@@ -31,13 +30,10 @@ impl Activity {
         };
         let activity = store.activity(&whose, self.range, clock::now()).await?;
         if global.json {
-            let value = json!({ "from": activity.from, "to": activity.to, "step": activity.step,
-                                "totals": activity.totals().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-                                "points": activity.points });
-            return output::json(&value);
+            return output::json(&ActivityView::from(activity));
         }
         if self.csv {
-            return output::raw(&activity.to_csv());
+            return output::raw(&to_csv(&activity));
         }
         let rows: Vec<_> =
             activity.totals().into_iter().map(|(outcome, count)| [outcome, count.to_string()]).collect();

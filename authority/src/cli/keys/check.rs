@@ -1,12 +1,18 @@
 //! `flint keys check`
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::{Exit, Global, output};
 use crate::secret::{self, Checked};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Check {}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Verdict {
+    result: &'static str,
+}
 
 impl Check {
     #[expect(clippy::unused_self, reason = "every verb is run alike")]
@@ -23,7 +29,7 @@ impl Check {
             _ => "It does not look like a flint key",
         };
         if global.json {
-            output::json(&json!({ "result": word }))?;
+            output::json(&Verdict { result: word })?;
         } else if code == 0 {
             output::print(&format!("{message}\n"))?;
         }

@@ -1,14 +1,12 @@
 //! `flint keys create`
 
-use serde_json::json;
-
 use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::NewKey;
 use crate::store::Actor;
 use crate::store::keys::Made;
-use crate::views::key::KeyView;
+use crate::views::key::KeyWithSecret;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
@@ -59,13 +57,11 @@ impl Create {
 
 /// Prints a new key. Its secret goes to standard output alone, so that a script can take it from there.
 pub(super) fn print(global: &Global, made: Made, now: i64) -> anyhow::Result<()> {
-    let view = KeyView::new(made.key, None, now);
+    let made = KeyWithSecret::new(made, now);
     if global.json {
-        let mut value = json!(view);
-        value["secret"] = json!(made.secret.reveal());
-        return output::json(&value);
+        return output::json(&made);
     }
-    anstream::eprint!("{}", output::key(&view));
+    anstream::eprint!("{}", output::key(&made.key));
     eprintln!("\nThis is the key. Save it now: it is not shown again.");
-    output::print(&format!("{}\n", made.secret.reveal()))
+    output::print(&format!("{}\n", made.secret))
 }

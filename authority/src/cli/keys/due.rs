@@ -1,12 +1,12 @@
 //! `flint keys due`
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::store::keys::listing::{Filter, MAX_PAGE};
-use crate::views::key::KeyView;
+use crate::views::key::{KeyList, KeyView};
 
 /// The exit code of `flint keys due` if there are any.
 const SOME_ARE_DUE: u8 = 10;
@@ -18,6 +18,12 @@ pub(in crate::cli) struct Due {
     within: i64,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct DueKeys<'a> {
+    keys: &'a [KeyView],
+}
+
 impl Due {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now) = (global.open_existing().await?, clock::now());
@@ -25,15 +31,16 @@ impl Due {
         let mut keys = Vec::new();
         loop {
             let page = store.list_keys(&filter, now).await?;
-            keys.extend(page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)));
-            match page.next {
+            let page = KeyList::new(page, now);
+            keys.extend(page.keys);
+            match page.next_cursor {
                 Some(next) => filter.after = Some(next),
                 None => break,
             }
         }
         keys.sort_by_key(|key| key.rotate_by);
         if global.json {
-            output::json(&json!({ "keys": keys }))?;
+            output::json(&DueKeys { keys: &keys })?;
         } else if keys.is_empty() {
             output::print("No key is due for rotation\n")?;
         } else {

@@ -4,14 +4,15 @@ use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::{Exit, Global, colour, output};
 use crate::clock;
-use crate::model::import::{BadLines, Format};
+use crate::model::import::{BadLine, BadLines, Format};
 use crate::store::Actor;
 use crate::store::keys::importing::{File, STEP};
 use crate::views;
+use crate::views::key::Imported;
 
 /// The largest file, in bytes. All of it is in memory, and so are the keys that it makes.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
@@ -61,8 +62,7 @@ impl Import {
             })?
         };
         if global.json {
-            let value = json!({ "dry_run": self.dry_run, "imported": count, "skipped": skipped, "ids": ids });
-            return output::json(&value);
+            return output::json(&Imported { dry_run: self.dry_run, imported: count, skipped, ids });
         }
         let done = if self.dry_run { "would be imported" } else { "imported" };
         let were = if skipped == 1 { "was" } else { "were" };
@@ -97,11 +97,18 @@ fn read_whole(file: impl Read, name: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// What `--json` prints of a file that is refused.
+#[derive(Serialize)]
+struct RefusedFile<'a> {
+    imported: usize,
+    bad_lines: &'a [BadLine],
+    bad_line_count: usize,
+}
+
 /// Names the first bad lines; nothing was imported.
 fn refuse(global: &Global, bad: &BadLines) -> anyhow::Result<Exit> {
     if global.json {
-        let value = json!({ "imported": 0, "bad_lines": bad.first(), "bad_line_count": bad.len() });
-        output::json(&value)?;
+        output::json(&RefusedFile { imported: 0, bad_lines: bad.first(), bad_line_count: bad.len() })?;
     } else {
         for line in bad.first() {
             for mistake in &line.mistakes {

@@ -1,13 +1,12 @@
 //! `flint keys list`
 
 use flint_contract::key::Environment;
-use serde_json::json;
 
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::State;
 use crate::store::keys::listing::{Filter, Sort};
-use crate::views::key::KeyView;
+use crate::views::key::{KeyList, KeyView};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {
@@ -52,15 +51,12 @@ impl List {
             ..Filter::default()
         };
         let page = global.open_existing().await?.list_keys(&filter, now).await?;
-        let keys: Vec<KeyView> =
-            page.keys.into_iter().map(|listed| KeyView::new(listed.key, listed.last_used, now)).collect();
+        let list = KeyList::new(page, now);
         if global.json {
-            return output::json(
-                &json!({ "keys": keys, "next_cursor": page.next, "previous_cursor": page.previous }),
-            );
+            return output::json(&list);
         }
-        output::print(&table(&keys))?;
-        if let Some(next) = page.next {
+        output::print(&table(&list.keys))?;
+        if let Some(next) = list.next_cursor {
             eprintln!("More: --cursor {next}");
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `flint keys remove`
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::{Global, output};
 use crate::clock;
@@ -12,11 +12,17 @@ pub(in crate::cli) struct Remove {
     id: String,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Removed<'a> {
+    id: &'a str,
+}
+
 impl Remove {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         global.open_existing().await?.remove_key(&self.id, clock::now(), &Actor::cli()).await?;
         if global.json {
-            return output::json(&json!({ "id": self.id }));
+            return output::json(&Removed { id: &self.id });
         }
         output::print(&format!("{} is removed\n", self.id))
     }

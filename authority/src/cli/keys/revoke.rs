@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::duration::parse_span;
@@ -10,6 +10,7 @@ use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::store::feed::propagation::Propagation;
 use crate::store::{Actor, Store};
+use crate::views::gateway::PropagationView;
 use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
@@ -24,6 +25,15 @@ pub(in crate::cli) struct Revoke {
     wait: Option<i64>,
 }
 
+/// What `--json` prints: which gateways refuse the key, if they were waited for.
+#[derive(Serialize)]
+struct Revoked<'a> {
+    #[serde(flatten)]
+    key: &'a KeyView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_by: Option<PropagationView>,
+}
+
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (store, now) = (global.open_existing().await?, clock::now());
@@ -35,11 +45,8 @@ impl Revoke {
             None => None,
         };
         if global.json {
-            let mut value = json!(view);
-            if let Some(told) = &told {
-                value["refused_by"] = json!({ "applied": told.applied, "of": told.of });
-            }
-            output::json(&value)?;
+            let refused_by = told.clone().map(PropagationView::from);
+            output::json(&Revoked { key: &view, refused_by })?;
         } else {
             let when = output::time(view.revoked_at, "-");
             output::print(&format!("{} ({}) is revoked as of {when}\n", view.id, view.name))?;

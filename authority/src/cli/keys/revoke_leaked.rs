@@ -1,9 +1,8 @@
 //! `flint keys revoke-leaked`
 
-use serde_json::json;
-
 use crate::cli::{Global, output};
 use crate::clock;
+use crate::views::key::LeakedAnswer;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct RevokeLeaked {}
@@ -13,7 +12,7 @@ impl RevokeLeaked {
         let secret = output::read_line()?;
         let key = global.open_existing().await?.revoke_leaked(&secret, None, clock::now()).await?;
         if global.json {
-            return output::json(&json!({ "id": key.id, "revoked_at": key.revoked_at }));
+            return output::json(&LeakedAnswer::from(key));
         }
         output::print(&format!("{} ({}) is revoked\n", key.id, key.name))
     }

@@ -1,12 +1,10 @@
 //! `flint keys rotate`
 
-use serde_json::json;
-
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::store::Actor;
-use crate::views::key::KeyView;
+use crate::views::key::RotatedKey;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Rotate {
@@ -24,13 +22,10 @@ impl Rotate {
         // Asked first: when there is a new key, nothing may fail that would keep its secret back.
         let last_used = store.key_with_use(&self.id).await?.last_used;
         let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
-        let old = KeyView::new(rotated.old, last_used, now);
         if global.json {
-            let mut value = json!(KeyView::new(rotated.new.key, None, now));
-            value["secret"] = json!(rotated.new.secret.reveal());
-            value["previous"] = json!(old);
-            return output::json(&value);
+            return output::json(&RotatedKey::new(rotated, last_used, now));
         }
+        let old = &rotated.old;
         let fate = match (old.revoked_at, old.expires_at) {
             (Some(_), _) => "is revoked".into(),
             (None, end) => format!("stays valid until {}", output::time(end, "-")),

@@ -1,6 +1,6 @@
 //! `flint notices test`
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::To;
 use crate::cli::{Exit, Global, output};
@@ -12,6 +12,14 @@ pub(in crate::cli) struct Test {
     to: To,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Tried<'a> {
+    webhook: &'a str,
+    status: u16,
+    signed: bool,
+}
+
 impl Test {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let Some(webhook) = self.to.webhook()? else {
@@ -21,7 +29,7 @@ impl Test {
         let (place, is_signed) = (webhook.to_string(), webhook.signs());
         let status = send_test(&webhook).await.map_err(|error| anyhow::anyhow!("{place}: {error}"))?;
         if global.json {
-            return output::json(&json!({ "webhook": place, "status": status, "signed": is_signed }));
+            return output::json(&Tried { webhook: &place, status, signed: is_signed });
         }
         let signed = if is_signed { "signed" } else { "without a signature" };
         output::print(&format!("{place} answered {status} to the test event, which was sent {signed}\n"))

@@ -63,6 +63,17 @@ impl Store {
     }
 }
 
+impl GatewayOverview {
+    /// One gateway of them.
+    ///
+    /// # Errors
+    /// If there is no such gateway.
+    pub fn gateway(self, id: &str) -> Result<(GatewayStatus, i64), StoreError> {
+        let found = self.gateways.into_iter().find(|one| one.gateway.id == id);
+        found.map(|one| (one, self.latest_change)).ok_or(StoreError::NotFound("gateway"))
+    }
+}
+
 impl GatewayStatus {
     fn new(gateway: Gateway, followers: Vec<Follower>) -> Self {
         let has = |standing| followers.iter().any(|one| one.standing == standing);

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::rollup::{ALL_KEYS, add};
-use crate::clock;
 use crate::store::{Store, StoreError};
 
 /// How far to look back, and in which steps.
@@ -107,14 +106,6 @@ impl Range {
 // === impl Activity ===
 
 impl Activity {
-    /// Comma-separated values: a line a step and outcome.
-    #[must_use]
-    pub fn to_csv(&self) -> String {
-        let line =
-            |point: &Point| format!("{},{},{}\n", clock::to_text(point.start), point.outcome, point.count);
-        std::iter::once("start,outcome,count\n".to_owned()).chain(self.points.iter().map(line)).collect()
-    }
-
     /// How often each outcome came in the whole range, by the outcome's word.
     #[must_use]
     pub fn totals(&self) -> Vec<(String, i64)> {
