@@ -195,8 +195,8 @@ impl Holder {
     }
 
     /// How long after a call the next one may be made at the earliest, so that no answer, however odd, is the start of
-    /// a loop: nothing new, at once, where the authority was asked to wait; or one reset after another, as when two
-    /// authorities with different databases answer under one name.
+    /// a loop: nothing new, at once, although the authority was asked to wait or promises more; or one reset after
+    /// another, as when two authorities with different databases answer under one name.
     pub(super) fn gap(&mut self, page: &Page, moved: bool, call: Outstanding) -> u64 {
         if page.reset {
             self.resets = self.resets.saturating_add(1);
@@ -206,6 +206,7 @@ impl Holder {
         match self.resets {
             again @ 2.. if page.reset => (LEAST_GAP << (again - 2).min(16)).min(backoff::MOST),
             _ if call.wait > 0 && (page.changes.is_empty() || !moved) => LEAST_GAP,
+            _ if page.more && page.changes.is_empty() && page.dropped == 0 => LEAST_GAP,
             _ => 0,
         }
     }

@@ -239,6 +239,21 @@ fn an_authority_that_answers_at_once_with_new_cursors_and_nothing_else_is_not_as
 }
 
 #[test]
+fn an_authority_that_promises_more_and_more_and_sends_nothing_is_not_asked_without_pause() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c0", true, &[1]));
+    let calls = (1..=1_000).filter(|number| {
+        let called = vm.tick(1).is_some();
+        if called {
+            vm.page(&page(&format!("c{number}"), true, &[]));
+        }
+        called
+    });
+    assert!((3..=5).contains(&calls.count()));
+}
+
+#[test]
 fn a_successor_goes_on_where_the_poller_ended() {
     let store = Memory::default();
     let (mut first, _) = Vm::polling(&store);
