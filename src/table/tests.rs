@@ -11,6 +11,7 @@ use super::shard::Shard;
 use super::store::{Fault, If, Key, Namespace, Store};
 use super::view::View;
 use super::writer::{Change, MOST_KEYS, Sweep, Writer};
+use crate::token::revoked;
 
 /// A value and its compare-and-swap number.
 type Value = (Vec<u8>, u32);
@@ -230,6 +231,24 @@ fn a_split_that_came_late_is_seen_before_anything_is_written_over_it() {
     publish(&store, namespace(), &next);
     let mut reader = view(&store);
     assert!((0..60).all(|number| id(&store, &mut reader, number).is_some()));
+}
+
+#[test]
+fn no_key_takes_the_place_of_a_revoked_token() {
+    let store = Memory::default();
+    let mut writer = serving(&store, namespace(), 0..20);
+    let token = revoked::entry("jti", 100);
+    let digest = token.digest;
+    writer.apply(&store, &[(digest, Some(token))]).unwrap();
+    let key = Entry { digest, ..entry(7, "forged") };
+    for forged in [Some(key), None] {
+        writer.apply(&store, &[(digest, forged)]).unwrap();
+        publish(&store, namespace(), &writer);
+        let mut view = view(&store);
+        let found = view.lookup(&store, &digest).unwrap().unwrap();
+        assert_eq!(found.record().unwrap().id, "");
+        assert_eq!((view.meta().unwrap().keys, writer.tokens()), (21, 1));
+    }
 }
 
 #[test]

@@ -229,10 +229,18 @@ impl Writer {
         if part.keys() > MOST_KEYS {
             return Err(Fault::Skewed);
         }
+        let record = |change: &Placed| change.record.clone().and_then(|range| records.get(range));
+        let held = |digest: &Digest| part.find(digest).and_then(|range| claim.value.get(range));
+        // Whoever imports keys may choose the digest that stands for a revoked token: that takes nothing of it away.
+        let is_forged = |change: &&Placed| {
+            held(&change.digest).is_some_and(record::is_token)
+                && !record(change).is_some_and(record::is_token)
+        };
+        let group: Vec<&Placed> = group.iter().filter(|change| !is_forged(change)).collect();
         // Each digest is in a page once, so what is added need only be looked for among what was there.
         let mut draft = Draft::without(&part, |held| group.iter().any(|change| change.digest == *held));
         for change in group {
-            if let Some(record) = change.record.clone().and_then(|range| records.get(range)) {
+            if let Some(record) = record(change) {
                 draft.add(change.digest, record);
             }
         }

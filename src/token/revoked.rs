@@ -1,6 +1,7 @@
 //! Access tokens that were revoked before their time. They lie in the key table, each under a digest that no key has,
 //! so that all that holds for keys holds for them: a page takes effect for every worker at once, a reset replaces
-//! them with the rest, and none is acknowledged before all refuse it.
+//! them with the rest, and none is acknowledged before all refuse it. An importer may choose a token's digest for
+//! a key: a held token stays all the same.
 
 use flint_contract::entry::Entry;
 use flint_contract::key::{Digest, Environment};
