@@ -6,6 +6,9 @@ use flint_contract::protocol::UsageEntry;
 
 use super::{ALL_KEYS, MAX_SUM, SPANS};
 
+/// How long before its report came something counts at its own time, in seconds; what is older counts then.
+const OLDEST: i64 = 7 * 86_400;
+
 /// When a report counted, and when it came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
@@ -30,7 +33,9 @@ impl Sums {
         let latest = times.to.min(times.received);
         let mut together = BTreeMap::<(i64, String), i64>::new();
         for entry in entries {
-            let at = entry.last_used.clamp(times.from.min(latest), latest);
+            let used = entry.last_used.clamp(times.from.min(latest), latest);
+            // Nor can it spread use over the years: each minute is another row.
+            let at = used.max(times.received - OLDEST);
             let count = i64::try_from(entry.count).unwrap_or(i64::MAX);
             let minute = at - at.rem_euclid(SPANS[0]);
             for span in SPANS {
@@ -39,7 +44,7 @@ impl Sums {
             }
             add(together.entry((minute, entry.outcome)).or_default(), count);
             let last = self.last_used.entry(entry.key_id).or_default();
-            *last = (*last).max(at);
+            *last = (*last).max(used);
         }
         for ((minute, outcome), count) in together {
             for span in SPANS {
@@ -78,6 +83,21 @@ mod tests {
         assert_eq!(sums.counts.get(&(ALL_KEYS.into(), 86_400, 0, "allowed".into())), Some(&5));
         assert_eq!(sums.counts.get(&(ALL_KEYS.into(), 60, 180, "allowed".into())), Some(&3));
         assert_eq!(sums.last_used.get("a"), Some(&200));
+    }
+
+    #[test]
+    fn what_is_older_than_a_week_counts_a_week_ago() {
+        let entry =
+            |last_used| UsageEntry { key_id: "a".into(), outcome: "allowed".into(), count: 1, last_used };
+        let received = 100 * 86_400;
+        let mut sums = Sums::default();
+        let times = Times { from: 0, to: received, received };
+        sums.add((0..1_000).map(|minute| entry(minute * 60)).collect(), times);
+        let of_key = sums.counts.iter().filter(|(slot, _)| slot.0 == "a");
+        let rows: Vec<_> = of_key.map(|((_, span, start, _), count)| (*span, *start, *count)).collect();
+        let week_ago = received - OLDEST;
+        assert_eq!(rows, [(60, week_ago, 1_000), (3_600, week_ago, 1_000), (86_400, week_ago, 1_000)]);
+        assert_eq!(sums.last_used.get("a"), Some(&(999 * 60)));
     }
 
     #[test]
