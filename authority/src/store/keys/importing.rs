@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use flint_contract::key::Digest;
 use serde_json::json;
 use sqlx::FromRow;
 
@@ -21,7 +22,7 @@ use crate::model::import::{BadLine, BadLines, Format, Line, Parsed, TooManyLines
 use crate::model::lifecycle::Birth;
 use crate::secret;
 use crate::store::audit::Line as AuditRecord;
-use crate::store::recovery::journal::{Journal, Known};
+use crate::store::recovery::journal::Known;
 use crate::store::{Actor, Store, StoreError};
 
 /// How many digests are looked up at a time.
@@ -95,7 +96,7 @@ impl Store {
     /// # Errors
     /// Where the database or the journal fails.
     pub async fn find_existing(&self, lines: &[Line]) -> Result<Existing, StoreError> {
-        let known = self.journalled().await?;
+        let known = self.journalled(lines).await?;
         let mut found = Existing::default();
         for chunk in lines.chunks(CHUNK) {
             let here = self.keys_by_digest(chunk).await?;
@@ -181,7 +182,7 @@ impl Store {
     }
 
     async fn refuse_revoked(&self, lines: &[Line]) -> Result<(), StoreError> {
-        let known = self.journalled().await?;
+        let known = self.journalled(lines).await?;
         if lines.iter().any(|line| known.revoked.contains_key(&line.digest)) {
             return Err(StoreError::KeyWasRevoked);
         }
@@ -221,12 +222,13 @@ impl Store {
         Ok(ids)
     }
 
-    /// What the journal says, if there is one.
-    async fn journalled(&self) -> Result<Known, StoreError> {
+    /// What the journal says of these lines' digests, if there is one.
+    async fn journalled(&self, lines: &[Line]) -> Result<Known, StoreError> {
         let Some(journal) = self.journal.clone() else {
             return Ok(Known::default());
         };
-        let reading = tokio::task::spawn_blocking(move || Journal::read(&journal));
+        let digests: HashSet<Digest> = lines.iter().map(|line| line.digest).collect();
+        let reading = tokio::task::spawn_blocking(move || journal.read_among(&digests));
         reading.await.unwrap_or(Err(StoreError::Corrupt("the journal of revocations")))
     }
 }

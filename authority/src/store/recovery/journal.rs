@@ -10,7 +10,7 @@
 //! Each line is a JSON object; a line that cannot be understood is left out. So journals of programs that knew
 //! revocations only are read, and such programs read this one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -125,6 +125,18 @@ impl Journal {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn read(&self) -> Result<Known, StoreError> {
+        self.read_of(|_| true)
+    }
+
+    /// Reads what it says of these digests. It may say far more than there is room for beside a request.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_among(&self, digests: &HashSet<Digest>) -> Result<Known, StoreError> {
+        self.read_of(|digest| digests.contains(digest))
+    }
+
+    fn read_of(&self, is_asked_for: impl Fn(&Digest) -> bool) -> Result<Known, StoreError> {
         let mut known = Known::default();
         let file = match std::fs::File::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(known),
@@ -134,8 +146,8 @@ impl Journal {
         for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(|error| self.failed(error))?;
             match serde_json::from_slice(&line) {
-                Ok(Line::Revocation(entry)) => known.add_revocation(entry),
-                Ok(Line::End(end)) => known.add_end(end),
+                Ok(Line::Revocation(entry)) => known.add_revocation(entry, &is_asked_for),
+                Ok(Line::End(end)) => known.add_end(end, &is_asked_for),
                 Err(_) => {}
             }
         }
@@ -148,16 +160,16 @@ impl Journal {
 }
 
 impl Known {
-    fn add_revocation(&mut self, entry: Entry) {
-        if let Some(digest) = Digest::parse_hex(&entry.sha256) {
+    fn add_revocation(&mut self, entry: Entry, is_asked_for: impl Fn(&Digest) -> bool) {
+        if let Some(digest) = Digest::parse_hex(&entry.sha256).filter(is_asked_for) {
             let revoked_at = entry.revoked_at;
             let first = self.revoked.entry(digest).or_insert(entry);
             first.revoked_at = first.revoked_at.min(revoked_at);
         }
     }
 
-    fn add_end(&mut self, end: End) {
-        if let Some(digest) = Digest::parse_hex(&end.sha256) {
+    fn add_end(&mut self, end: End, is_asked_for: impl Fn(&Digest) -> bool) {
+        if let Some(digest) = Digest::parse_hex(&end.sha256).filter(is_asked_for) {
             self.ends.insert(digest, end);
         }
     }
@@ -233,6 +245,9 @@ mod tests {
         std::fs::OpenOptions::new().append(true).open(journal.path()).unwrap().write_all(torn).unwrap();
         let read = journal.read().unwrap().revoked;
         assert_eq!((read.len(), read[&Digest::of(b"a")].revoked_at), (2, 5));
+        let among = |name: &[u8]| journal.read_among(&HashSet::from([Digest::of(name)])).unwrap().revoked;
+        assert_eq!((among(b"b").len(), among(b"b")[&Digest::of(b"b")].revoked_at), (1, 8));
+        assert_eq!(among(b"d").len(), 0);
         journal.append(&[entry("c", 9)]).await.unwrap();
         let read = journal.read().unwrap().revoked;
         assert_eq!((read.len(), read[&Digest::of(b"c")].revoked_at), (3, 9), "glued to the torn line");
