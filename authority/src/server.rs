@@ -13,7 +13,7 @@ mod progress;
 mod stream;
 mod tls;
 
-pub(crate) use self::body::Unread;
+pub(crate) use self::body::{Unread, until_taken};
 pub(crate) use self::connection::Serving;
 pub(crate) use self::crowd::Guest;
 pub use self::limits::Limits;

@@ -13,7 +13,7 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{GatewayCall, bearer};
 use crate::clock;
-use crate::server::{Guest, address, is_text};
+use crate::server::{Guest, address, is_text, until_taken};
 use crate::store::Actor;
 use crate::store::people::api_tokens::ApiToken;
 use crate::store::turns::{OF_A_CALLER, OF_A_GATEWAY, Turn};
@@ -44,7 +44,6 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    // Kept until there is an answer: nobody does more at a time than they have turns for.
     let found = match needs {
         Needs::Nothing => Ok(None),
         Needs::Gateway => gateway(&app, &mut request).await,
@@ -53,7 +52,12 @@ pub(super) async fn guard(
     let mut response = match found {
         // No handler has to think of what no id is made of.
         Ok(_) if !is_text(request.uri().path()) => ApiError::not_found("resource").into_response(),
-        Ok(_turns) => next.run(request).await,
+        Ok(Some(Turns { own, slow })) => {
+            let response = next.run(request).await;
+            drop(slow);
+            until_taken(response, own)
+        }
+        Ok(None) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     // Answers hold secrets, or what only this caller may see.
@@ -61,8 +65,13 @@ pub(super) async fn guard(
     response
 }
 
-/// A turn of the caller's own, and one among all if the request reads a lot.
-type Turns = (Turn, Option<Turn>);
+/// What a request has to have while it is under way.
+struct Turns {
+    /// One of the caller's own, until the answer has been taken: it is in memory as long.
+    own: Turn,
+    /// One among all, if it reads a lot.
+    slow: Option<Turn>,
+}
 
 async fn gateway(app: &App, request: &mut Request) -> Result<Option<Turns>, ApiError> {
     let call = GatewayCall::read(app, request.headers()).await?;
@@ -71,7 +80,10 @@ async fn gateway(app: &App, request: &mut Request) -> Result<Option<Turns>, ApiE
     }
     // Calls for the table are held; they take a turn while they read it.
     let turn = match *request.method() {
-        Method::POST => Some((app.store.turns().own(&call.gateway_id, OF_A_GATEWAY).await?, None)),
+        Method::POST => {
+            let own = app.store.turns().own(&call.gateway_id, OF_A_GATEWAY).await?;
+            Some(Turns { own, slow: None })
+        }
         _ => None,
     };
     request.extensions_mut().insert(call);
@@ -91,7 +103,7 @@ async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result
     let own = turns.own(&token.id, OF_A_CALLER).await?;
     let slow = if request.method() == Method::GET { Some(turns.slow().await?) } else { None };
     request.extensions_mut().insert(Caller { token, actor });
-    Ok(Some((own, slow)))
+    Ok(Some(Turns { own, slow }))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Json};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -16,10 +17,11 @@ use super::extract::GatewayCall;
 use super::openapi::wire::PageSchema;
 use super::query::OpenQuery;
 use crate::clock;
+use crate::server::until_taken;
 use crate::store::StoreError;
 use crate::store::feed::acknowledgements::Acknowledgement;
 use crate::store::feed::{Answer, Position};
-use crate::store::turns::OF_A_GATEWAY;
+use crate::store::turns::{OF_A_GATEWAY, Turn};
 
 /// The longest that a call is held, in seconds. Who asks for more is answered after this.
 const MAX_WAIT: u64 = 60;
@@ -38,7 +40,30 @@ pub(super) struct Asked {
 }
 
 /// The page that was read last for a held call.
-pub(super) type LastPage = Mutex<Option<(Asked, Answer)>>;
+pub(super) type LastPage = Mutex<Option<(Asked, Written)>>;
+
+/// A page as it is sent. It is in memory once, however many calls it answers.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    text: Bytes,
+    is_news: bool,
+}
+
+impl Written {
+    fn new(answer: &Answer) -> Result<Self, StoreError> {
+        let text = serde_json::to_vec(&answer.page).map_err(|_| StoreError::Corrupt("a page"))?;
+        Ok(Self { text: text.into(), is_news: answer.is_news })
+    }
+}
+
+/// What a call is answered with.
+struct Outcome {
+    page: Written,
+    /// Whether the call was held for it.
+    was_held: bool,
+    /// Kept until the page has been taken, if it was read for this call alone.
+    turn: Option<Turn>,
+}
 
 /// Where the gateway is, and how long it will wait. What else it says is for a newer authority.
 #[derive(Deserialize, IntoParams)]
@@ -62,7 +87,7 @@ pub(super) async fn read(
     call: GatewayCall,
     headers: HeaderMap,
     OpenQuery(query): OpenQuery<Parameters>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     if limit == 0 {
         return Err(ApiError::invalid("The parameter limit must be at least 1"));
@@ -79,23 +104,28 @@ pub(super) async fn read(
             return Err(ApiError::too_many(message));
         }
     }
-    let (answer, was_held) = wait_for_news(&app, &gateway_id, query.cursor.as_deref(), limit, wait).await?;
-    if was_held {
+    let outcome = wait_for_news(&app, &gateway_id, query.cursor.as_deref(), limit, wait).await?;
+    if outcome.was_held {
         // The gateway may have been revoked, or its token have ended, meanwhile.
         GatewayCall::read(&app, &headers).await?;
     }
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer.page)))
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
+    let response = (headers, outcome.page.text).into_response();
+    Ok(match outcome.turn {
+        Some(turn) => until_taken(response, turn),
+        None => response,
+    })
 }
 
 /// The page that a change has brought. A change wakes every held call, and most ask for the same page: it is read once.
-async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Answer, StoreError> {
+async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Written, StoreError> {
     let mut last = app.last_page.lock().await;
-    if let Some((_, answer)) = last.as_ref().filter(|(of, _)| *of == asked) {
-        return Ok(answer.clone());
+    if let Some((_, page)) = last.as_ref().filter(|(of, _)| *of == asked) {
+        return Ok(page.clone());
     }
-    let answer = app.store.changes(position, asked.limit).await?;
-    *last = Some((asked, answer.clone()));
-    Ok(answer)
+    let page = Written::new(&app.store.changes(position, asked.limit).await?)?;
+    *last = Some((asked, page.clone()));
+    Ok(page)
 }
 
 /// Answers at once where there is news, else with the next change, else with nothing when the time is up. Also says
@@ -106,7 +136,7 @@ async fn wait_for_news(
     cursor: Option<&str>,
     limit: u32,
     wait: Duration,
-) -> Result<(Answer, bool), StoreError> {
+) -> Result<Outcome, StoreError> {
     let until = Instant::now() + wait;
     // Subscribed before the first look: a change in between is then a reason to look again.
     let mut changes = app.store.watch_changes();
@@ -115,14 +145,14 @@ async fn wait_for_news(
     loop {
         let latest = *changes.borrow_and_update();
         let position = app.store.position(cursor).await?;
-        let answer = match position {
+        let (page, turn) = match position {
             Position::After(_) if woken => {
                 let cursor = cursor.unwrap_or_default().to_owned();
-                page_after(app, position, Asked { cursor, limit, latest }).await?
+                (page_after(app, position, Asked { cursor, limit, latest }).await?, None)
             }
             _ => {
-                let _turn = app.store.turns().own(gateway_id, OF_A_GATEWAY).await?;
-                app.store.changes(position, limit).await?
+                let turn = app.store.turns().own(gateway_id, OF_A_GATEWAY).await?;
+                (Written::new(&app.store.changes(position, limit).await?)?, Some(turn))
             }
         };
         woken = true;
@@ -131,10 +161,13 @@ async fn wait_for_news(
             continue;
         }
         let is_over = if held.is_some() { until <= Instant::now() } else { wait.is_zero() };
-        if answer.is_news || *stopping.borrow() || is_over {
-            return Ok((answer, held.is_some()));
+        if page.is_news || *stopping.borrow() || is_over {
+            return Ok(Outcome { page, was_held: held.is_some(), turn });
         }
-        held.get_or_insert_with(|| app.store.hold());
+        drop(turn);
+        if held.is_none() {
+            held = Some((app.store.hold(), app.store.turns().held(gateway_id)?));
+        }
         let news = async {
             tokio::select! {
                 _ = changes.changed() => {}
@@ -142,7 +175,7 @@ async fn wait_for_news(
             }
         };
         if timeout_at(until, news).await.is_err() {
-            return Ok((answer, true));
+            return Ok(Outcome { page, was_held: true, turn: None });
         }
     }
 }
@@ -151,6 +184,7 @@ async fn wait_for_news(
 mod tests {
     use std::sync::Arc;
 
+    use flint_contract::protocol::Page;
     use tokio::sync::watch;
 
     use super::*;
@@ -166,12 +200,13 @@ mod tests {
         let ask =
             async |cursor: Option<&str>, wait| wait_for_news(&app, "gw", cursor, 1, wait).await.unwrap();
         let minute = Duration::from_mins(1);
-        let (first, was_held) = ask(None, minute).await;
-        assert!(!was_held, "the beginning of the table is there");
-        let cursor = first.page.cursor.as_str();
-        assert!(!ask(Some(cursor), Duration::ZERO).await.1, "who does not wait is not held");
+        let first = ask(None, minute).await;
+        assert!(!first.was_held, "the beginning of the table is there");
+        let first: Page = serde_json::from_slice(&first.page.text).unwrap();
+        let cursor = first.cursor.as_str();
+        assert!(!ask(Some(cursor), Duration::ZERO).await.was_held, "who does not wait is not held");
         // Over before the first look is.
-        assert!(ask(Some(cursor), Duration::from_nanos(1)).await.1, "there is nothing new");
-        assert!(!ask(Some("of another database"), minute).await.1, "a reset is there");
+        assert!(ask(Some(cursor), Duration::from_nanos(1)).await.was_held, "there is nothing new");
+        assert!(!ask(Some("of another database"), minute).await.was_held, "a reset is there");
     }
 }

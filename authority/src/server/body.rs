@@ -1,4 +1,4 @@
-//! The bodies of requests, which have to come on, and of answers, whose end is told.
+//! The bodies of requests, which have to come on, and of answers, whose end is told, or frees what their request had.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body as AnyBody, Bytes};
+use axum::response::Response;
 use http_body_util::LengthLimitError;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -117,5 +118,53 @@ impl Body for Told {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Keeps something until an answer has been taken, or nobody takes it any more: it is in memory as long.
+pub(crate) fn until_taken<T: Send + Unpin + 'static>(response: Response, kept: T) -> Response {
+    response.map(|body| AnyBody::new(Keeping { body, _kept: kept }))
+}
+
+struct Keeping<T> {
+    body: AnyBody,
+    _kept: T,
+}
+
+impl<T: Unpin> Body for Keeping<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_lasts_until_its_answer_has_been_taken() {
+        let turn = Arc::new(());
+        let answer = until_taken(Response::new(AnyBody::from("x")), Arc::clone(&turn)).into_body();
+        assert_eq!((Arc::strong_count(&turn), answer.size_hint().exact()), (2, Some(1)));
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "x");
+        assert_eq!(Arc::strong_count(&turn), 1);
     }
 }

@@ -30,6 +30,13 @@ use super::tls::Tls;
 /// How often an HTTP/2 connection is asked whether it still lives, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
+/// The largest head of a request, in bytes; there may be 100 headers. A connection takes as much memory while one comes.
+const MOST_HEAD: usize = 32 * 1024;
+/// How many requests there are at a time on an HTTP/2 connection.
+const MOST_STREAMS: u32 = 100;
+/// How much of a body comes before somebody reads it, in bytes; of all bodies of an HTTP/2 connection twice as much.
+const WINDOW: u32 = 64 * 1024;
+
 /// What every connection is served with.
 pub(crate) struct Serving {
     pub(crate) router: TowerToHyperService<Router>,
@@ -129,8 +136,16 @@ impl Serving {
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // The time for a head is kept by `Progress`.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD);
     let (interval, patience) = PING;
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(interval)).keep_alive_timeout(patience);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(interval))
+        .keep_alive_timeout(patience)
+        .max_header_list_size(MOST_HEAD as u32)
+        .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW);
     builder
 }

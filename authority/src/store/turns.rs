@@ -19,6 +19,9 @@ use super::{Store, StoreError};
 pub const OF_A_CALLER: usize = 4;
 /// How many reports of one gateway are taken in at a time, and how many pages of the table are read for it.
 pub const OF_A_GATEWAY: usize = 16;
+/// How many calls for the table are held for one gateway at a time: one for each process that is followed, and as many
+/// again while their connections are made anew.
+const HELD_FOR_A_GATEWAY: usize = 20_000;
 /// How long somebody waits for their turn.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many callers are remembered before those are forgotten who do nothing.
@@ -63,6 +66,15 @@ impl Turns {
     /// [`StoreError::Busy`] if it takes too long.
     pub async fn own(&self, caller: &str, at_once: usize) -> Result<Turn, StoreError> {
         wait_for(self.line_of(caller, at_once)).await
+    }
+
+    /// A place for a call that is held for a gateway. Nobody waits for one.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if there is none.
+    pub fn held(&self, gateway: &str) -> Result<Turn, StoreError> {
+        let line = self.line_of(&format!("held {gateway}"), HELD_FOR_A_GATEWAY);
+        line.try_acquire_owned().map(|permit| Turn { _permit: permit }).map_err(|_| StoreError::Busy)
     }
 
     /// A turn among all that read a lot (rule 2).
@@ -126,6 +138,15 @@ mod tests {
         assert!(turns.import().await.is_err());
         drop(import);
         turns.import().await.unwrap();
+    }
+
+    #[test]
+    fn a_gateway_holds_so_many_calls_and_no_more() {
+        let turns = Turns::new(1);
+        let held: Vec<_> = (0..HELD_FOR_A_GATEWAY).map(|_| turns.held("a").unwrap()).collect();
+        assert!(turns.held("a").is_err() && turns.held("b").is_ok());
+        drop(held);
+        turns.held("a").unwrap();
     }
 
     #[test]
