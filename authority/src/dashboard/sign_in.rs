@@ -21,6 +21,8 @@ use crate::server::address;
 use crate::store::StoreError;
 use crate::store::people::sessions::{LIFETIME, SignIn};
 
+/// The largest form for signing in, in bytes: a name, a password and where to go, each letter as three.
+const MAX_FORM: usize = 16 * 1024;
 const FORM_COOKIE: &str = "__Host-flint_form";
 
 #[derive(Template)]
@@ -85,7 +87,7 @@ fn is_token(text: &str) -> bool {
 /// Takes name and password. Right or wrong, the answer says nothing else about them.
 pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
     let (parts, body) = request.into_parts();
-    let fields = read_form(&parts.headers, body).await?;
+    let fields = read_form(&parts.headers, body, MAX_FORM).await?;
     let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
     let shown = fields.raw("token");
     let next = local_path(fields.get("next")).unwrap_or(HOME).to_owned();

@@ -182,7 +182,7 @@ impl FromRequest<Site> for Posted {
     async fn from_request(request: Request, site: &Site) -> Result<Self, PageError> {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, site).await?;
-        let fields = read_form(&parts.headers, body).await?;
+        let fields = read_form(&parts.headers, body, MAX_FORM).await?;
         if !visitor.session.csrf_is(fields.raw("csrf")) {
             return Err(PageError::forged());
         }
@@ -191,12 +191,16 @@ impl FromRequest<Site> for Posted {
 }
 
 /// A form as browsers send it.
-pub(super) async fn read_form(headers: &HeaderMap, body: axum::body::Body) -> Result<Fields, PageError> {
+pub(super) async fn read_form(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    most: usize,
+) -> Result<Fields, PageError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(PageError::unreadable());
     }
-    let bytes = to_bytes(body, MAX_FORM).await.map_err(|error| match Unread::of(&error) {
+    let bytes = to_bytes(body, most).await.map_err(|error| match Unread::of(&error) {
         Unread::Large => PageError::too_large(),
         Unread::Slow => PageError::too_slow(),
         Unread::Broken => PageError::unreadable(),

@@ -17,6 +17,9 @@ use crate::server::address;
 use crate::views::gateway::PropagationView;
 use crate::views::key::{KeyView, LeakedAnswer, RotatedKey};
 
+/// The largest body of a request that anyone may send, in bytes.
+const OF_ANYONE: usize = 4 * 1024;
+
 /// How to rotate.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +99,7 @@ pub(in crate::api) async fn remove(
 pub(in crate::api) async fn revoke_leaked(
     State(app): State<App>,
     extensions: Extensions,
-    JsonBody(body): JsonBody<LeakedKey, SMALL>,
+    JsonBody(body): JsonBody<LeakedKey, OF_ANYONE>,
 ) -> Result<Json<LeakedAnswer>, ApiError> {
     let key = app.store.revoke_leaked(body.key.trim(), address(&extensions), clock::now()).await?;
     Ok(Json(key.into()))
