@@ -168,6 +168,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         Some(
             StoreError::Refused(_)
             | StoreError::Exists(_)
+            | StoreError::Full(_)
             | StoreError::GatewayRevoked
             | StoreError::KeyWasRevoked
             | StoreError::InUse

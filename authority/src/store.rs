@@ -20,6 +20,7 @@ mod fault; // whose fault an error of the database is
 pub mod files; // the files of SQLite, which nothing else may open
 pub mod audit; // who did what
 pub mod notices; // what a webhook is told
+pub mod limits; // how many there may be of what people make
 pub mod turns; // who may do how much at a time
 pub mod inspection; // what can be seen of its health
 pub mod upkeep; // adding up and forgetting
@@ -85,6 +86,9 @@ pub enum StoreError {
     /// What was asked for breaks rules.
     #[error("the request is not valid")]
     Invalid(Vec<Mistake>),
+    /// There are as many of these as may be.
+    #[error("there are 2000 {0}, which is as many as there may be")]
+    Full(&'static str),
     /// As much of this is under way as may be.
     #[error("as much as may be is under way already; try again")]
     Busy,

@@ -127,6 +127,7 @@ impl From<StoreError> for ApiError {
             StoreError::Invalid(mistakes) => Self::invalid_fields(mistakes),
             StoreError::Busy => Self::too_many("As much as may be is under way already"),
             StoreError::Exists(message) => Self::conflict("ALREADY_EXISTS", message),
+            StoreError::Full(_) => Self::conflict("LIMIT_REACHED", error.to_string()),
             StoreError::GatewayRevoked => Self::conflict("GATEWAY_REVOKED", error.to_string()),
             StoreError::KeyWasRevoked => Self::conflict("KEY_REVOKED", error.to_string()),
             StoreError::Refused(refusal) => {

@@ -161,6 +161,7 @@ impl From<StoreError> for PageError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", message)
             }
             StoreError::Exists(_)
+            | StoreError::Full(_)
             | StoreError::GatewayRevoked
             | StoreError::KeyWasRevoked
             | StoreError::Refused(_) => {

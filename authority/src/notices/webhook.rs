@@ -189,6 +189,8 @@ fn parse_secret(text: &str) -> Option<hmac::Key> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -239,5 +241,31 @@ mod tests {
         let key = parse_secret(SECRET).unwrap();
         let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    /// A receiver that answers each connection with this, and then says nothing more.
+    async fn receiver(answer: &'static [u8]) -> Webhook {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(answer).await.unwrap();
+                kept.push(stream);
+            }
+        });
+        Webhook::new(&url, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_body_of_an_answer_is_not_waited_for() {
+        let webhook = receiver(b"HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n").await;
+        assert_eq!(webhook.deliver("msg_1", 1, "{}".into()).await.unwrap(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_answer_is_left() {
+        let delivered = receiver(b"").await.deliver("msg_1", 1, "{}".into()).await;
+        assert!(matches!(delivered, Err(Failure::TimedOut)), "{delivered:?}");
     }
 }

@@ -67,6 +67,8 @@ fn grants_are_sorted_and_each_once() {
     assert_eq!(draft.permissions, ["a:r", "b:w"]);
     let many = NewKey { permissions: Some(vec!["a:r".into(); 101]), ..plain() };
     assert_eq!(fields(many.check(NOW)), ["permissions"]);
+    let many = NewKey { allowed_cidrs: Some(vec!["::1".into(); 101]), ..plain() };
+    assert_eq!(fields(many.check(NOW)), ["allowed_cidrs"]);
 }
 
 #[test]

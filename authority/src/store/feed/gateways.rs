@@ -60,6 +60,7 @@ impl Store {
         let id = secret::new_id("gw", clock::since_epoch().as_millis())?;
         let gateway = Gateway { id, name, created_at: now, created_by: actor.label(), revoked_at: None };
         let mut write = self.write().await?;
+        write.room_for_gateway().await?;
         let sql = "INSERT INTO gateway (id, name, created_at, created_by) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT DO NOTHING";
         let done = sqlx::query(sql)
@@ -107,6 +108,7 @@ impl Store {
         let sql = "DELETE FROM gateway_token WHERE gateway_id = $1 AND expires_at <= $2";
         sqlx::query(sql).bind(gateway.id.as_str()).bind(now).execute(&mut *write.tx).await?;
         let token = write.add_gateway_token(&gateway.id, now).await?;
+        write.keep_few_tokens(&gateway.id).await?;
         let after = Some(json!({ "name": gateway.name, "old_tokens_end": clock::to_text(end) }));
         write.record_gateway(now, actor, "gateway.rotate_token", &gateway.id, after).await?;
         write.commit().await?;

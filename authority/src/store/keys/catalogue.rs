@@ -46,6 +46,7 @@ impl Store {
         let sql = "INSERT INTO permission (name, description, created_at) VALUES ($1, $2, $3) \
                    ON CONFLICT (name) DO UPDATE SET description = excluded.description";
         let mut write = self.write().await?;
+        write.room_for_permission(&offered.name).await?;
         sqlx::query(sql)
             .bind(offered.name.as_str())
             .bind(offered.description.as_str())

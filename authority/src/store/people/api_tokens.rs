@@ -119,6 +119,7 @@ impl Store {
         let sql = "INSERT INTO api_token (id, name, digest, permissions, created_at, created_by, expires_at) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let mut write = self.write().await?;
+        write.room_for_api_token(now).await?;
         sqlx::query(sql)
             .bind(token.id.as_str())
             .bind(token.name.as_str())

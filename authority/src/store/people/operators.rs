@@ -42,6 +42,7 @@ impl Store {
         let id = secret::new_id("op", clock::since_epoch().as_millis())?;
         let operator = Operator { id, name, created_at: now, created_by: actor.label(), disabled_at: None };
         let mut write = self.write().await?;
+        write.room_for_operator().await?;
         if !write.insert_operator(&operator, &hash).await? {
             return Err(StoreError::Exists("an operator with this name already exists"));
         }

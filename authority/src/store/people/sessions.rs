@@ -22,6 +22,8 @@ use crate::secret::Secret;
 use crate::store::audit::Line;
 use crate::store::{Actor, Store, StoreError, Write};
 
+/// The most sessions of one operator; the oldest ends for another.
+const MOST: i64 = 20;
 /// How long a session lasts at most, in seconds.
 pub const LIFETIME: i64 = 12 * 3_600;
 /// How long it lasts without a request, in seconds.
@@ -179,6 +181,14 @@ impl Store {
             .bind(address)
             .bind(now)
             .bind(now + LIFETIME)
+            .execute(&mut *write.tx)
+            .await?;
+        let sql = "DELETE FROM session WHERE operator_id = $1 AND digest NOT IN (SELECT digest FROM session \
+                   WHERE operator_id = $1 AND digest <> $3 ORDER BY created_at DESC, seen_at DESC LIMIT $2) AND digest <> $3";
+        sqlx::query(sql)
+            .bind(operator.id.as_str())
+            .bind(MOST - 1)
+            .bind(secret.digest().as_bytes().to_vec())
             .execute(&mut *write.tx)
             .await?;
         let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
