@@ -96,6 +96,7 @@ pub(super) async fn read(
     let position = app.store.position(query.cursor.as_deref()).await?;
     let gateway_id = call.gateway_id.clone();
     if let Position::After(seq) = position {
+        let _turn = app.store.turns().own(&gateway_id, OF_A_GATEWAY).await?;
         let GatewayCall { gateway_id, process_id } = call;
         let call = Acknowledgement { gateway_id, process_id, seq, at: clock::now() };
         if !app.store.acknowledge(call).await? {

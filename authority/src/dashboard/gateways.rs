@@ -24,6 +24,8 @@ use crate::store::feed::gateways::Gateway;
 use crate::store::feed::propagation::{Follower, Standing};
 use crate::store::feed::standing::{GatewayStanding, GatewayStatus};
 
+/// How many processes of a gateway are listed.
+const MOST_PROCESSES: usize = 100;
 const PATH: &str = "/settings/gateways";
 
 #[derive(Template)]
@@ -44,6 +46,8 @@ struct GatewayRow {
     created: When,
     badge: Badge,
     processes: Vec<ProcessRow>,
+    /// How many processes are not among them.
+    unlisted: usize,
 }
 
 struct ProcessRow {
@@ -98,8 +102,11 @@ impl GatewayRow {
             GatewayStanding::Applied => Badge::new("good", "Up to date", String::new()),
         };
         let path = format!("{PATH}/{}", gateway.id);
-        let processes = followers.into_iter().map(|one| ProcessRow::new(one, latest, now)).collect();
-        Self { created: When::day(gateway.created_at), path, badge, processes, gateway }
+        let unlisted = followers.len().saturating_sub(MOST_PROCESSES);
+        // Those that lag come first.
+        let listed = followers.into_iter().take(MOST_PROCESSES);
+        let processes = listed.map(|one| ProcessRow::new(one, latest, now)).collect();
+        Self { created: When::day(gateway.created_at), path, badge, processes, unlisted, gateway }
     }
 }
 

@@ -22,6 +22,8 @@ pub const OF_A_GATEWAY: usize = 16;
 /// How many calls for the table are held for one gateway at a time: one for each process that is followed, and as many
 /// again while their connections are made anew.
 const HELD_FOR_A_GATEWAY: usize = 20_000;
+/// How many are held for all gateways.
+const HELD_FOR_ALL: usize = 50_000;
 /// How long somebody waits for their turn.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many callers are remembered before those are forgotten who do nothing.
@@ -34,6 +36,7 @@ pub struct Turns {
     own: Mutex<HashMap<String, Weak<Semaphore>>>,
     slow: Arc<Semaphore>,
     import: Arc<Semaphore>,
+    held: Arc<Semaphore>,
 }
 
 /// Something may be done until this is dropped.
@@ -57,6 +60,7 @@ impl Turns {
             own: Mutex::default(),
             slow: Arc::new(Semaphore::new(slow.max(1))),
             import: Arc::new(Semaphore::new(1)),
+            held: Arc::new(Semaphore::new(HELD_FOR_ALL)),
         }
     }
 
@@ -72,9 +76,12 @@ impl Turns {
     ///
     /// # Errors
     /// [`StoreError::Busy`] if there is none.
-    pub fn held(&self, gateway: &str) -> Result<Turn, StoreError> {
-        let line = self.line_of(&format!("held {gateway}"), HELD_FOR_A_GATEWAY);
-        line.try_acquire_owned().map(|permit| Turn { _permit: permit }).map_err(|_| StoreError::Busy)
+    pub fn held(&self, gateway: &str) -> Result<[Turn; 2], StoreError> {
+        let own = self.line_of(&format!("held {gateway}"), HELD_FOR_A_GATEWAY);
+        let take = |line: Arc<Semaphore>| {
+            line.try_acquire_owned().map(|permit| Turn { _permit: permit }).map_err(|_| StoreError::Busy)
+        };
+        Ok([take(own)?, take(Arc::clone(&self.held))?])
     }
 
     /// A turn among all that read a lot (rule 2).
@@ -145,6 +152,9 @@ mod tests {
         let turns = Turns::new(1);
         let held: Vec<_> = (0..HELD_FOR_A_GATEWAY).map(|_| turns.held("a").unwrap()).collect();
         assert!(turns.held("a").is_err() && turns.held("b").is_ok());
+        let _others = ["b", "c"]
+            .map(|id| (0..HELD_FOR_A_GATEWAY).map_while(|_| turns.held(id).ok()).collect::<Vec<_>>());
+        assert!(turns.held("d").is_err(), "of all there are no more either");
         drop(held);
         turns.held("a").unwrap();
     }

@@ -155,6 +155,25 @@ async fn a_process_that_was_replaced_makes_no_gateway_look_ill() {
 }
 
 #[tokio::test]
+async fn of_very_many_processes_those_that_lag_are_listed_first_and_the_others_counted() {
+    let dashboard = Dashboard::start().await;
+    let mut visitor = dashboard.operator(0).await;
+    let (store, now) = (&dashboard.store, clock::now());
+    let (gateway, _) = store.create_gateway("edge", now, &actor()).await.unwrap();
+    let (id, _) = make(&mut visitor, "Checkout").await;
+    for number in 0..150 {
+        let (gateway_id, process_id) = (gateway.id.clone(), format!("process-{number}"));
+        let seq = i64::from(number != 149);
+        assert!(store.acknowledge(Acknowledgement { gateway_id, process_id, seq, at: now }).await.unwrap());
+    }
+    for path in ["/settings/gateways".into(), format!("/settings/api-keys/{id}")] {
+        let page = visitor.get(&path).await;
+        page.says(200, &["process-149", "And 50 more."]);
+        assert_eq!(page.text.matches("process-").count(), 100, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_saved_and_no_change_leaves_no_trace() {
     let dashboard = Dashboard::start().await;
     let mut visitor = dashboard.operator(0).await;

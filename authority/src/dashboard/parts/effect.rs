@@ -7,6 +7,9 @@ use super::badge::Badge;
 use super::when::When;
 use crate::store::feed::propagation::{Propagation, Standing};
 
+/// How many processes are listed.
+const MOST_ROWS: usize = 100;
+
 /// The sentence and the table. A script loads it anew until there are gateways and every one has applied the change.
 #[derive(Clone, Debug, Template)]
 #[template(path = "parts/effect.html")]
@@ -15,6 +18,8 @@ pub(in crate::dashboard) struct Effect {
     applied: usize,
     of: usize,
     rows: Vec<Row>,
+    /// How many processes are not among them.
+    unlisted: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +35,9 @@ impl HtmlSafe for Effect {}
 impl Effect {
     /// What has come of a change; `verb` is what gateways do because of it: `Refused` or `Applied`.
     pub(in crate::dashboard) fn new(propagation: Propagation, verb: &'static str, now: i64) -> Self {
-        let rows = propagation.followers.into_iter().map(|one| Row {
+        let unlisted = propagation.followers.len().saturating_sub(MOST_ROWS);
+        // Those that lag come first.
+        let rows = propagation.followers.into_iter().take(MOST_ROWS).map(|one| Row {
             badge: match one.standing {
                 Standing::Applied => Badge::new("good", verb, String::new()),
                 Standing::Pending => Badge::new("warn", "Not yet", String::new()),
@@ -40,7 +47,7 @@ impl Effect {
             process: one.process.process_id,
             seen: When::from_now(one.process.seen_at, now),
         });
-        Self { verb, applied: propagation.applied, of: propagation.of, rows: rows.collect() }
+        Self { verb, applied: propagation.applied, of: propagation.of, rows: rows.collect(), unlisted }
     }
 
     fn is_done(&self) -> bool {

@@ -25,6 +25,8 @@ pub struct Acknowledgement {
 
 /// How many processes of one gateway are followed. Ids of processes are what a gateway says that they are.
 pub const MOST_PROCESSES: usize = 10_000;
+/// How many there are of all gateways together.
+const MOST_PROCESSES_OF_ALL: i64 = 100_000;
 /// How many silent ones go if there is no room for another.
 const GO_AT_ONCE: i64 = 1_000;
 
@@ -86,28 +88,37 @@ impl Store {
     }
 
     /// Whether a process is followed, or there is room for it among those of its gateway beside `more` that are not
-    /// written down yet. Where there is none, silent ones make room: they may be cut off, and most likely they are gone.
+    /// written down yet, and among all. If there is none, silent ones make room: they may be cut off, and most likely they
+    /// are gone.
     async fn has_room_for(&self, call: &Acknowledgement, more: usize) -> Result<bool, StoreError> {
-        let (gateway, process) = (call.gateway_id.as_str(), call.process_id.as_str());
+        let (gateway, silent_before) = (call.gateway_id.as_str(), call.at - SILENT_AFTER);
         let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1 AND process_id = $2";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway).bind(process);
-        if query.fetch_one(&self.pool).await? > 0 {
+        let is_followed = sqlx::query_scalar::<_, i64>(sql).bind(gateway).bind(call.process_id.as_str());
+        if is_followed.fetch_one(&self.pool).await? > 0 {
             return Ok(true);
         }
         let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(gateway);
-        let count = usize::try_from(query.fetch_one(&self.pool).await?).unwrap_or(usize::MAX);
-        if count.saturating_add(more) < MOST_PROCESSES {
-            return Ok(true);
+        let own = sqlx::query_scalar::<_, i64>(sql).bind(gateway).fetch_one(&self.pool).await?;
+        if usize::try_from(own).unwrap_or(usize::MAX).saturating_add(more) >= MOST_PROCESSES {
+            let sql = "DELETE FROM gateway_process WHERE gateway_id = $1 AND process_id IN \
+                       (SELECT process_id FROM gateway_process WHERE gateway_id = $1 AND seen_at < $2 \
+                       ORDER BY seen_at LIMIT $3)";
+            let mut write = self.write().await?;
+            let query = sqlx::query(sql).bind(gateway).bind(silent_before).bind(GO_AT_ONCE);
+            let gone = query.execute(&mut *write.tx).await?.rows_affected();
+            write.commit().await?;
+            return Ok(gone > 0);
         }
-        let sql = "DELETE FROM gateway_process WHERE gateway_id = $1 AND process_id IN \
-                   (SELECT process_id FROM gateway_process WHERE gateway_id = $1 AND seen_at < $2 \
-                   ORDER BY seen_at LIMIT $3)";
-        let mut write = self.write().await?;
-        let query = sqlx::query(sql).bind(gateway).bind(call.at - SILENT_AFTER).bind(GO_AT_ONCE);
-        let gone = query.execute(&mut *write.tx).await?.rows_affected();
-        write.commit().await?;
-        Ok(gone > 0)
+        let sql = "SELECT COUNT(*) FROM gateway_process";
+        if sqlx::query_scalar::<_, i64>(sql).fetch_one(&self.pool).await? >= MOST_PROCESSES_OF_ALL {
+            let sql = "DELETE FROM gateway_process WHERE seen_at < $1 \
+                       OR gateway_id IN (SELECT id FROM gateway WHERE revoked_at IS NOT NULL)";
+            let mut write = self.write().await?;
+            let gone = sqlx::query(sql).bind(silent_before).execute(&mut *write.tx).await?.rows_affected();
+            write.commit().await?;
+            return Ok(gone > 0);
+        }
+        Ok(true)
     }
 
     /// Writes down what has been kept.
