@@ -13,6 +13,7 @@ use super::extract::{JsonBody, present};
 use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_LIFETIME;
+use crate::model::draft::Mistake;
 use crate::store::people::api_tokens::{ApiToken, NewApiToken};
 use crate::views::token::{TokenList, TokenWithSecret};
 
@@ -25,7 +26,7 @@ pub(super) struct CreateToken {
     name: String,
     /// Grants, such as `keys:read` or `keys:*`; none that the caller lacks.
     permissions: Vec<String>,
-    /// The first second in which it is no longer good; left out is in 90 days, `null` is never.
+    /// The first second in which it is no longer good, never later than the caller's; left out is in 90 days, `null` is never.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>)]
     expires_at: Option<Option<i64>>,
@@ -52,10 +53,24 @@ pub(super) async fn create(
         return Err(ApiError::forbidden(more));
     }
     let now = clock::now();
-    let expires_at = body.expires_at.unwrap_or(Some(now + DEFAULT_LIFETIME));
+    let expires_at = lifetime(body.expires_at, caller.token.expires_at, now)?;
     let new = NewApiToken { name: body.name, permissions: body.permissions, expires_at };
     let (token, secret) = app.store.create_api_token(new, now, &caller.actor).await?;
     Ok((StatusCode::CREATED, Json(TokenWithSecret::new(token, &secret))).into_response())
+}
+
+/// When a new token expires: never later than the token that makes it, or a token that was meant for an hour would be
+/// good for ever.
+fn lifetime(asked: Option<Option<i64>>, own: Option<i64>, now: i64) -> Result<Option<i64>, ApiError> {
+    let is_later = |end: Option<i64>| own.is_some_and(|own| end.is_none_or(|end| end > own));
+    match asked {
+        Some(end) if is_later(end) => {
+            let message = "must not be later than this token expires itself".into();
+            Err(ApiError::invalid_fields(vec![Mistake { field: "expires_at".into(), message }]))
+        }
+        Some(end) => Ok(end),
+        None => Ok(Some(own.map_or(now + DEFAULT_LIFETIME, |own| own.min(now + DEFAULT_LIFETIME)))),
+    }
 }
 
 /// Revoke an API token permanently.

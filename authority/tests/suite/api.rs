@@ -1,10 +1,11 @@
 use axum::body::Bytes;
 use axum::http::Method;
 use flint::clock;
+use flint::store::people::api_tokens::NewApiToken;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
-use crate::harness::{Backend, Harness, on_both};
+use crate::harness::{Backend, Harness, actor, on_both};
 
 const DAY: i64 = 86_400;
 
@@ -450,4 +451,29 @@ async fn metrics_are_numbers_for_prometheus() {
     {
         assert!(text.lines().any(|one| one == line), "{line} is not in {text}");
     }
+}
+
+#[tokio::test]
+async fn an_api_token_makes_none_that_outlives_it() {
+    let harness = Backend::Sqlite.start().await;
+    let end = clock::now() + 600;
+    let new = NewApiToken { name: "short".into(), permissions: vec!["*".into()], expires_at: Some(end) };
+    let (_, secret) = harness.store.create_api_token(new, clock::now(), &actor()).await.unwrap();
+    let client = harness.client.with_token(secret.reveal());
+    let make = async |more: Value| {
+        let mut body = json!({ "name": "child", "permissions": ["keys:read"] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.post("/v1/api-tokens", &body).await
+    };
+    for later in [json!({ "expires_at": null }), json!({ "expires_at": end + 1 })] {
+        let refused = make(later).await;
+        assert_eq!(refused.error().0, 400);
+        assert_eq!(refused.json()["error"]["details"][0]["field"], "expires_at");
+    }
+    assert_eq!(make(json!({})).await.ok()["expires_at"], end);
+    assert_eq!(make(json!({ "expires_at": end - 1 })).await.ok()["expires_at"], end - 1);
+    // A token without an end may make another.
+    let lasting = harness.token(&["*"]).await;
+    let body = json!({ "name": "child", "permissions": ["keys:read"], "expires_at": null });
+    assert_eq!(lasting.post("/v1/api-tokens", &body).await.ok()["expires_at"], Value::Null);
 }
