@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
+use flint_auth::feed::page::MAX_ENTRIES;
 use flint_auth::feed::poller::{Answer, Call, Failure, Now, Poller, Settings};
 use flint_auth::table::shard::Shard;
 use flint_auth::table::store::{Namespace, Store as _};
@@ -185,11 +186,16 @@ impl State {
         let Some(vm) = self.caller() else { return };
         let Some(call) = self.vms[vm].call.take() else { return };
         let page = self.authority.borrow_mut().page(&call.path, 60).unwrap_or_default();
-        match kind % 5 {
+        match kind % 6 {
             0 => self.deliver(vm, Some(500), b""),
             1 => self.deliver(vm, None, b""),
             2 => self.deliver(vm, Some(200), page.as_bytes().get(..page.len() / 2).unwrap_or_default()),
             3 => self.deliver(vm, Some(200), br#"{"cursor":7,"more":false}"#),
+            4 => {
+                let many = "1,".repeat(MAX_ENTRIES);
+                let page = format!(r#"{{"cursor":"0.9.0","more":false,"keys":[{many}1]}}"#);
+                self.deliver(vm, Some(200), page.as_bytes());
+            }
             _ => {
                 let now = self.now(vm);
                 self.vms[vm].poller.borrow_mut().handle_failure(Failure::NotSent, now);
