@@ -4,4 +4,5 @@ pub mod request;
 pub mod credential;
 pub mod lookup;
 pub mod decision;
+mod access_token;
 pub mod reply;

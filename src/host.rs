@@ -1,13 +1,14 @@
 //! The filter inside Envoy: callbacks in, host calls out. All that knows the host is here; nothing is decided here.
 //!
 //! One VM serves one worker thread (and one the main thread). In it there is one [`filter::Filter`] that takes the
-//! callbacks, one [`vm::Vm`], a [`root::Root`] for each plugin configuration, and a [`gateway::Gateway`] for each
-//! authority and token. A request has no object: it is read, decided and answered in one callback ([`request`]).
+//! callbacks, one [`vm::Vm`], a [`root::Root`] for each plugin configuration, a [`gateway::Gateway`] for each
+//! authority and token, and an [`issuer::Issuer`] for each set of keys that is fetched. A request has no object: it is read, decided and answered in one callback ([`request`]).
 
 mod filter;
 mod root;
 mod request;
 mod gateway;
+mod issuer;
 mod vm;
 mod metrics;
 mod shared;

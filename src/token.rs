@@ -118,6 +118,12 @@ impl<'t> Unverified<'t> {
         Some((unverified, issuer))
     }
 
+    /// Whether it says that it is for this resource.
+    #[must_use]
+    pub fn is_for(&self, resource: &str) -> bool {
+        self.claims.is_for(resource)
+    }
+
     /// Whether the set has a key with the token's `kid`, whatever else that key is. A token without one asks for none.
     #[must_use]
     pub fn kid_is_known(&self, keys: &KeySet) -> bool {

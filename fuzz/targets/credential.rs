@@ -2,8 +2,8 @@
 #![no_main]
 
 use flint_auth::decide::credential::Credential;
-use flint_contract::key::{MAX_BODY, Shape, shape};
 use flint_auth::decide::request::{Authorization, Headers, Request};
+use flint_contract::key::{MAX_BODY, Shape, shape};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

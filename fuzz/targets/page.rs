@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-use flint_contract::entry::{Cidr, is_id, is_owner};
 use flint_auth::feed::page::{MAX_CURSOR, MAX_ENTRIES, Page};
+use flint_auth::token::revoked::is_token;
+use flint_contract::entry::{Cidr, is_id, is_owner};
 use flint_contract::permission::is_grant;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (digest, entry) in &page.changes {
         assert!(seen.insert(*digest), "a digest changes once in a page");
         let Some(entry) = entry else { continue };
-        assert!(entry.digest == *digest && is_id(&entry.id));
+        assert!(entry.digest == *digest && (is_id(&entry.id) || is_token(entry)));
         assert!(entry.owner.as_deref().is_none_or(is_owner));
         assert!(entry.permissions.iter().all(|grant| is_grant(grant)));
         for block in entry.allowed_cidrs.iter().flatten() {

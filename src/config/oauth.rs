@@ -73,6 +73,14 @@ pub struct Jwks {
     pub max_staleness_seconds: u32,
 }
 
+impl Oauth {
+    /// Whether access tokens are accepted.
+    #[must_use]
+    pub const fn is_configured(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+}
+
 pub(super) fn read(json: &Json, at: &At<'_>) -> Option<Oauth> {
     let read: Vec<(usize, (Issuer, KeySource))> = match json {
         Json::List(items) if !(1..=MAX_ISSUERS).contains(&items.len()) => {

@@ -6,21 +6,29 @@
 //! 4. The key is not revoked, not expired, already valid.
 //! 5. Its environment is admitted, the client's address is allowed, the permission is held.
 //!
+//! If `oauth` is configured, a token that is no key is judged by [`super::access_token`] from step 2 on. The metadata
+//! of a resource is answered before any of this.
+//!
 //! Nothing is forwarded but by a [`Permit`], and only this module makes one: from a record that passed every step,
 //! from a public rule, or where the configuration says that requests pass when no decision can be made.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use flint_contract::key::Digest;
 use flint_contract::outcome::Outcome;
 use flint_contract::permission::Requirement;
 
 use crate::config::{Config, CorsPreflight, Unavailable};
+use crate::decide::access_token::{self, Verdict as TokenVerdict};
 use crate::decide::credential::Credential;
 use crate::decide::lookup::Table;
+use crate::decide::reply::TokenFault;
 use crate::decide::request::Request;
 use crate::route::Access;
 use crate::table::{Fault, Found, Record};
+use crate::token::verifier::Awaited;
+use crate::token::{Judged, Verified};
 
 /// What a decision asks about the world. Each is asked at most once, and only if the answer matters: most cost a
 /// call to the host.
@@ -32,6 +40,8 @@ pub trait World {
     /// # Errors
     /// Where the table cannot be read; no decision can be made then.
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault>;
+    /// What an access token is worth, which has to be for `resource` if there is one.
+    fn access_token(&mut self, token: &[u8], resource: Option<&str>) -> Judged;
     /// The wall clock, in Unix seconds; `None` where it cannot be read.
     fn now(&mut self) -> Option<i64>;
     /// Where the client is, as Envoy knows it; never what the client says of itself.
@@ -45,8 +55,18 @@ pub enum Decision<'c> {
     Forward(Permit),
     /// It is refused.
     Refuse(Refusal<'c>),
-    /// There has never been a table: ask again when there is one, or take [`undecided`] for an answer.
-    Wait(Access<'c>),
+    /// Something that it needs is awaited: ask again when that is there, or take [`waited_in_vain`] for an answer.
+    Wait(Wait<'c>),
+    /// It is answered with this document, the metadata of a resource.
+    Serve(&'c [u8]),
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait<'c> {
+    access: Access<'c>,
+    /// Keys of an issuer; `None`: the first table.
+    pub awaited: Option<Awaited>,
 }
 
 /// The right to be forwarded.
@@ -56,6 +76,7 @@ pub struct Permit(Reason);
 #[derive(Debug)]
 enum Reason {
     Accepted(Found),
+    Token(Rc<Verified>),
     Public,
     Undecided,
 }
@@ -69,24 +90,42 @@ pub struct Refusal<'c> {
     pub scope: Option<&'c Requirement>,
     /// The key, where it is known.
     pub key: Option<Found>,
+    /// The access token, if its signature is good.
+    pub token: Option<Rc<Verified>>,
+    /// What is said of an access token that is refused.
+    pub fault: Option<TokenFault>,
 }
 
 /// Decides a request.
 pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl World) -> Decision<'c> {
+    if let Some(document) = config.resources.document(request.method, request.path) {
+        return Decision::Serve(document);
+    }
     let access = config.routes.find(request.method, request.path);
     if access == Access::Public || passes_as_preflight(config, request) {
         return Decision::Forward(Permit(Reason::Public));
     }
     let credential = Credential::read(request.authorization);
     let digest = match credential {
-        Credential::Absent => return refuse(Outcome::NoCredential),
+        Credential::Absent => {
+            let scope = if let Access::Requires(requirement) = access { Some(requirement) } else { None };
+            return Decision::Refuse(Refusal { scope, ..Refusal::of(Outcome::NoCredential) });
+        }
         Credential::Malformed => return refuse(Outcome::Malformed),
         Credential::ApiKey(key, _) => Some(Digest::of(key)),
+        Credential::Token(token) if config.oauth.is_configured() => {
+            return match access_token::judge(config, request, access, token, world) {
+                TokenVerdict::Accepted(verified) => Decision::Forward(Permit(Reason::Token(verified))),
+                TokenVerdict::Refused(refusal) => Decision::Refuse(refusal),
+                TokenVerdict::Wait(awaited) => Decision::Wait(Wait { access, awaited }),
+                TokenVerdict::Undecided => undecided(config, access),
+            };
+        }
         Credential::Token(_) => None,
     };
     match world.table() {
         Table::Usable => {}
-        Table::Awaited => return Decision::Wait(access),
+        Table::Awaited => return Decision::Wait(Wait { access, awaited: None }),
         Table::TooOld => return undecided(config, access),
     }
     let found = match digest.map(|digest| world.find(&digest)) {
@@ -98,15 +137,25 @@ pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl Wo
     let Some(verdict) = judge(config, access, &record, world) else { return undecided(config, access) };
     match verdict {
         Ok(()) => Decision::Forward(Permit(Reason::Accepted(found))),
-        Err((outcome, scope)) => Decision::Refuse(Refusal { outcome, scope, key: Some(found) }),
+        Err((outcome, scope)) => {
+            Decision::Refuse(Refusal { scope, key: Some(found), ..Refusal::of(outcome) })
+        }
+    }
+}
+
+/// The decision where what was awaited did not come.
+#[must_use]
+pub fn waited_in_vain<'c>(config: &Config, wait: Wait<'_>) -> Decision<'c> {
+    match wait.awaited {
+        Some(awaited) if awaited.is_for_a_kid() => Decision::Refuse(access_token::without_key()),
+        Some(_) | None => undecided(config, wait.access),
     }
 }
 
 /// The decision where none can be made: a table that was awaited did not come, or something cannot be read.
 ///
 /// Fails open where the configuration says so; but not where any key would be refused, since that is decided.
-#[must_use]
-pub fn undecided<'c>(config: &Config, access: Access<'_>) -> Decision<'c> {
+fn undecided<'c>(config: &Config, access: Access<'_>) -> Decision<'c> {
     match config.unavailable {
         Unavailable::Allow if access != Access::Nobody => Decision::Forward(Permit(Reason::Undecided)),
         Unavailable::Allow | Unavailable::Deny => refuse(Outcome::Unavailable),
@@ -114,7 +163,7 @@ pub fn undecided<'c>(config: &Config, access: Access<'_>) -> Decision<'c> {
 }
 
 fn refuse<'c>(outcome: Outcome) -> Decision<'c> {
-    Decision::Refuse(Refusal { outcome, scope: None, key: None })
+    Decision::Refuse(Refusal::of(outcome))
 }
 
 /// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the configuration's. An
@@ -162,6 +211,16 @@ fn judge<'c>(
     })
 }
 
+// === impl Refusal ===
+
+impl Refusal<'_> {
+    /// A refusal of which nothing but the outcome is known.
+    #[must_use]
+    pub const fn of(outcome: Outcome) -> Self {
+        Self { outcome, scope: None, key: None, token: None, fault: None }
+    }
+}
+
 // === impl Permit ===
 
 impl Permit {
@@ -169,7 +228,7 @@ impl Permit {
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self.0 {
-            Reason::Accepted(_) => Outcome::Allowed,
+            Reason::Accepted(_) | Reason::Token(_) => Outcome::Allowed,
             Reason::Public => Outcome::Public,
             Reason::Undecided => Outcome::Unavailable,
         }
@@ -180,7 +239,16 @@ impl Permit {
     pub const fn key(&self) -> Option<&Found> {
         match &self.0 {
             Reason::Accepted(found) => Some(found),
-            Reason::Public | Reason::Undecided => None,
+            Reason::Token(_) | Reason::Public | Reason::Undecided => None,
+        }
+    }
+
+    /// The access token that was accepted.
+    #[must_use]
+    pub fn token(&self) -> Option<&Verified> {
+        match &self.0 {
+            Reason::Token(verified) => Some(verified),
+            Reason::Accepted(_) | Reason::Public | Reason::Undecided => None,
         }
     }
 }

@@ -5,7 +5,10 @@
 //! 2. Whoever sends a key that is revoked, expired or not yet valid has proved possession, and is told which.
 //! 3. Where a permission is missing, what the route asks for is told, and never what the key holds.
 //! 4. A request without a credential gets a challenge without an error (RFC 6750 §3.1).
-//! 5. `unavailable` is no fault of the caller's: no challenge, and when to come again.
+//! 5. Of an access token that is refused at most that it has expired or was revoked is told.
+//! 6. If the resource has metadata, every challenge ends in where it is (RFC 9728 §5.1); that of a request without a
+//!    credential then says what the route asks for, too.
+//! 7. `unavailable` is no fault of the caller's: no challenge, and when to come again.
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +41,28 @@ struct Row {
     challenge: Challenge,
 }
 
+/// What a challenge is made of, besides the outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// The realm, as a `Config` has it: it needs no escapes.
+    pub realm: &'a str,
+    /// What the route asks for, where anybody could hold it.
+    pub scope: Option<&'a Requirement>,
+    /// What is said of an access token.
+    pub fault: Option<TokenFault>,
+    /// Where the resource's metadata is, as a `Config` has it.
+    pub metadata_url: Option<&'a str>,
+}
+
+/// What is said of an access token that is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenFault {
+    /// Nothing is wrong with it but that its time has passed.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
 enum Challenge {
     /// None: the client can do nothing but come again.
     RetryAfter,
@@ -46,6 +71,12 @@ enum Challenge {
     /// The realm, this, and what the route asks for.
     Scope(&'static str),
 }
+
+/// The headers of a resource's metadata, which anybody may read.
+pub const METADATA_HEADERS: [(&str, &str); 2] =
+    [("content-type", "application/json"), ("access-control-allow-origin", "*")];
+/// The response code details of a resource's metadata.
+pub const METADATA_DETAILS: &str = "flint_resource_metadata";
 
 const INVALID_API_KEY: &[u8] =
     br#"{"error":{"code":"INVALID_API_KEY","message":"The provided API key is invalid or has been revoked"}}"#;
@@ -58,21 +89,16 @@ const INSUFFICIENT_SCOPE: &str = r#", error="insufficient_scope""#;
 
 /// The answer to a request that is not forwarded.
 ///
-/// `realm` is one that a `Config` has, so it needs no escapes. `scope` is what the route asks for, where anybody could
-/// hold it; it counts for `missing_permission` only.
-///
 /// `allowed` and `public` have no answer: who asks for one gets that of `unavailable`, so that a mistake here cannot
 /// let a request through.
 #[must_use]
-pub fn reply(outcome: Outcome, realm: &str, scope: Option<&Requirement>) -> Reply {
+pub fn reply(outcome: Outcome, context: &Context<'_>) -> Reply {
     let Row { status, details, body, challenge } = row(outcome);
-    let last = match (challenge, scope) {
-        (Challenge::RetryAfter, _) => ("retry-after", Cow::Borrowed("1")),
-        (Challenge::Scope(error), Some(scope)) => {
-            ("www-authenticate", format!(r#"Bearer realm="{realm}"{error}, scope="{scope}""#).into())
-        }
-        (Challenge::Realm(error) | Challenge::Scope(error), _) => {
-            ("www-authenticate", format!(r#"Bearer realm="{realm}"{error}"#).into())
+    let last = match challenge {
+        Challenge::RetryAfter => ("retry-after", Cow::Borrowed("1")),
+        Challenge::Realm(error) => ("www-authenticate", bearer(outcome, error, None, context).into()),
+        Challenge::Scope(error) => {
+            ("www-authenticate", bearer(outcome, error, context.scope, context).into())
         }
     };
     let headers = [
@@ -81,6 +107,24 @@ pub fn reply(outcome: Outcome, realm: &str, scope: Option<&Requirement>) -> Repl
         last,
     ];
     Reply { status, headers, body, details }
+}
+
+fn bearer(outcome: Outcome, error: &str, scope: Option<&Requirement>, context: &Context<'_>) -> String {
+    let mut challenge = format!(r#"Bearer realm="{}"{error}"#, context.realm);
+    let mut add = |text: &str| challenge.push_str(text);
+    match context.fault.filter(|_| outcome == Outcome::InvalidAccessToken) {
+        Some(TokenFault::Expired) => add(r#", error_description="The access token has expired""#),
+        Some(TokenFault::Revoked) => add(r#", error_description="The access token has been revoked""#),
+        None => {}
+    }
+    let asks = outcome == Outcome::NoCredential && context.metadata_url.is_some();
+    if let Some(scope) = scope.or(context.scope.filter(|_| asks)) {
+        add(&format!(r#", scope="{scope}""#));
+    }
+    if let Some(url) = context.metadata_url {
+        add(&format!(r#", resource_metadata="{url}""#));
+    }
+    challenge
 }
 
 const fn row(outcome: Outcome) -> Row {

@@ -54,6 +54,7 @@ impl Filter {
         for root in ended {
             self.take_root(root);
             self.vm.gateways().iter().for_each(|gateway| gateway.borrow_mut().root_ended(&self.vm, root));
+            self.vm.issuers().iter().for_each(|issuer| issuer.borrow_mut().root_ended(root));
         }
     }
 

@@ -43,10 +43,10 @@ pub(super) struct Gateway {
 
 /// A call on its way.
 #[derive(Clone, Copy, Debug)]
-struct Outstanding {
-    call: u32,
+pub(super) struct Outstanding {
+    pub(super) call: u32,
     /// The root context that made it: when that ends, the call does.
-    root: u32,
+    pub(super) root: u32,
 }
 
 impl Gateway {
@@ -260,7 +260,7 @@ impl Gateway {
 }
 
 /// The status of an answer, and whether its body is encoded. Nothing may be asked of an answer without headers.
-fn head(count: usize) -> (Option<u16>, bool) {
+pub(super) fn head(count: usize) -> (Option<u16>, bool) {
     if count == 0 {
         return (None, false);
     }
@@ -277,7 +277,7 @@ fn head(count: usize) -> (Option<u16>, bool) {
     (status, encoded)
 }
 
-fn say(line: Option<(telemetry::Level, String)>) {
+pub(super) fn say(line: Option<(telemetry::Level, String)>) {
     if let Some((level, text)) = line {
         let level = match level {
             telemetry::Level::Info => Level::Info,

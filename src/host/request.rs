@@ -11,14 +11,16 @@ use super::gateway::Gateway;
 use super::root::{Root, Waiting};
 use super::shared::Shared;
 use crate::config::Config;
-use crate::decide::decision::{Decision, Permit, Refusal, World, decide, undecided};
+use crate::decide::decision::{Decision, Permit, Refusal, World, decide, waited_in_vain};
 use crate::decide::lookup::{Keys, Table, state};
-use crate::decide::reply::reply;
+use crate::decide::reply::{self, reply};
 use crate::decide::request::{Request, serialise};
 use crate::report::telemetry::Counter;
 use crate::table::{Fault, Found};
+use crate::token::verifier::{Awaited, Time};
+use crate::token::{Judged, Verified};
 
-/// How long a request waits for the first table, in milliseconds: a second, less the tick that ends it.
+/// How long a request waits for the first table and for keys, in all, in milliseconds: a second, less the tick that ends it.
 const WAIT: u64 = 950;
 
 /// What to do with a request that has been decided.
@@ -27,11 +29,12 @@ enum Next {
     Continue,
     /// An answer has been sent.
     Answered,
-    Wait,
+    Wait(Option<Awaited>),
 }
 
 /// The world as a decision asks about it.
 struct Host<'a> {
+    root: &'a Root,
     keys: Keys<'a, Shared>,
     now: Option<i64>,
 }
@@ -42,21 +45,25 @@ pub(super) fn on_request(root: &Root, context: u32) -> Action {
     match serve(root, true) {
         Next::Continue => Action::Continue,
         Next::Answered => Action::Pause,
-        Next::Wait => {
-            root.wait(Waiting { context, until: clock::monotonic_ms() + WAIT });
+        Next::Wait(awaited) => {
+            root.wait(Waiting { context, until: clock::monotonic_ms() + WAIT, awaited });
             Action::Pause
         }
     }
 }
 
-/// A request that waited is decided, table or not.
-pub(super) fn resume(root: &Root, context: u32) {
+/// A request that waited is decided; it may go on waiting, for something else, until its time is over.
+pub(super) fn resume(root: &Root, waiting: Waiting, now: u64) {
     // A request that has gone in the meantime is refused here, and there is nothing left to do for it.
-    if flint_abi::set_effective_context(context).is_ok()
-        && !has_ended()
-        && serve(root, false) == Next::Continue
-    {
-        let _ = flint_abi::resume_request();
+    if flint_abi::set_effective_context(waiting.context).is_err() || has_ended() {
+        return;
+    }
+    match serve(root, now < waiting.until) {
+        Next::Continue => {
+            let _ = flint_abi::resume_request();
+        }
+        Next::Answered => {}
+        Next::Wait(awaited) => root.wait(Waiting { awaited, ..waiting }),
     }
 }
 
@@ -89,26 +96,27 @@ fn serve(root: &Root, may_wait: bool) -> Next {
         Some(gateway) => {
             let gateway = &mut *gateway.borrow_mut();
             let table = Some((&mut gateway.view, &Shared));
-            ask(&root.config, &request, Keys { config: &root.config, table, now: gateway.ms })
+            ask(root, &request, Keys { config: &root.config, table, now: gateway.ms })
         }
-        None => ask(&root.config, &request, Keys { config: &root.config, table: None, now: 0 }),
+        None => ask(root, &request, Keys { config: &root.config, table: None, now: 0 }),
     };
     let decision = match decision {
-        Decision::Wait(_) if may_wait => return Next::Wait,
-        Decision::Wait(access) => undecided(&root.config, access),
+        Decision::Wait(wait) if may_wait => return Next::Wait(wait.awaited),
+        Decision::Wait(wait) => waited_in_vain(&root.config, wait),
         decision => decision,
     };
     let carried_out = match &decision {
         Decision::Forward(permit) => forward(root, &request, permit).map(|()| Next::Continue),
         Decision::Refuse(refusal) => refuse(root, &request, refusal).map(|()| Next::Answered),
-        Decision::Wait(_) => Ok(Next::Wait),
+        Decision::Serve(document) => serve_document(root, document).map(|()| Next::Answered),
+        Decision::Wait(wait) => Ok(Next::Wait(wait.awaited)),
     };
     // Half of the headers may be written: what cannot be carried out is refused.
     carried_out.unwrap_or_else(|_| give_up(root))
 }
 
-fn ask<'c>(config: &'c Config, request: &Request<'_>, keys: Keys<'_, Shared>) -> Decision<'c> {
-    decide(config, request, &mut Host { keys, now: None })
+fn ask<'c>(root: &'c Root, request: &Request<'_>, keys: Keys<'_, Shared>) -> Decision<'c> {
+    decide(&root.config, request, &mut Host { root, keys, now: None })
 }
 
 fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Refused> {
@@ -129,8 +137,50 @@ fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Re
         }
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
+    if let Some(token) = permit.token() {
+        forward_token(root, token)?;
+    }
     flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes())?;
     count(root, outcome, record.map(|record| record.id));
+    Ok(())
+}
+
+/// Tells the upstream of an access token.
+fn forward_token(root: &Root, token: &Verified) -> Result<(), Refused> {
+    if !root.config.forward_authorization {
+        flint_abi::remove_request_header(b"authorization")?;
+    }
+    let claims = &token.claims;
+    let issuer = root.config.oauth.issuers.get(token.issuer).ok_or(Refused(0))?;
+    // A token of no environment is not accepted.
+    let environment = claims.environment.ok_or(Refused(0))?;
+    flint_abi::add_request_header(b"x-flint-credential", b"access_token")?;
+    flint_abi::add_request_header(b"x-flint-environment", environment.as_str().as_bytes())?;
+    flint_abi::add_request_header(b"x-flint-issuer", issuer.name.as_bytes())?;
+    if let Some(subject) = &claims.subject {
+        flint_abi::add_request_header(b"x-flint-subject", subject.as_bytes())?;
+    }
+    if let Some(client_id) = &claims.client_id {
+        flint_abi::add_request_header(b"x-flint-client-id", client_id.as_bytes())?;
+    }
+    show_client(token)
+}
+
+/// Sets the filter state that names the client of a token whose signature is good.
+fn show_client(token: &Verified) -> Result<(), Refused> {
+    match &token.claims.client_id {
+        Some(client_id) => flint_abi::set_property(b"flint_client_id", client_id.as_bytes()),
+        None => Ok(()),
+    }
+}
+
+/// Answers with the metadata of a resource.
+fn serve_document(root: &Root, document: &[u8]) -> Result<(), Refused> {
+    flint_abi::set_property(b"flint_outcome", Outcome::Public.as_str().as_bytes())?;
+    let headers =
+        serialise(reply::METADATA_HEADERS.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    flint_abi::send_local_response(200, reply::METADATA_DETAILS, &headers, document)?;
+    count(root, Outcome::Public, None);
     Ok(())
 }
 
@@ -140,14 +190,26 @@ fn refuse(root: &Root, request: &Request<'_>, refusal: &Refusal<'_>) -> Result<(
     if let Some(record) = &record {
         flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
     }
+    if let Some(token) = &refusal.token {
+        show_client(token)?;
+    }
     flint_abi::set_property(b"flint_outcome", refusal.outcome.as_str().as_bytes())?;
-    answer(refusal.outcome, &root.config.realm, refusal)?;
+    let resource = root.config.resources.at(request.path);
+    answer(
+        refusal.outcome,
+        &reply::Context {
+            realm: &root.config.realm,
+            scope: refusal.scope,
+            fault: refusal.fault,
+            metadata_url: resource.map(|resource| &*resource.metadata_url),
+        },
+    )?;
     count(root, refusal.outcome, record.map(|record| record.id));
     Ok(())
 }
 
-fn answer(outcome: Outcome, realm: &str, refusal: &Refusal<'_>) -> Result<(), Refused> {
-    let reply = reply(outcome, realm, refusal.scope);
+fn answer(outcome: Outcome, context: &reply::Context<'_>) -> Result<(), Refused> {
+    let reply = reply(outcome, context);
     let headers = serialise(reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     flint_abi::send_local_response(reply.status, reply.details, &headers, reply.body)
 }
@@ -159,10 +221,10 @@ fn give_up(root: &Root) -> Next {
 
 /// Refuses where not even the headers can be read or written.
 fn refuse_blindly(realm: &str) -> Next {
-    let refusal = Refusal { outcome: Outcome::Unavailable, scope: None, key: None };
+    let outcome = Outcome::Unavailable;
     // If this fails too the request stays paused, until Envoy's timeout ends it: it is not forwarded.
-    let _ = flint_abi::set_property(b"flint_outcome", refusal.outcome.as_str().as_bytes());
-    let _ = answer(refusal.outcome, realm, &refusal);
+    let _ = flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes());
+    let _ = answer(outcome, &reply::Context { realm, ..reply::Context::default() });
     Next::Answered
 }
 
@@ -192,6 +254,14 @@ impl World for Host<'_> {
 
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault> {
         self.keys.find(digest)
+    }
+
+    fn access_token(&mut self, token: &[u8], resource: Option<&str>) -> Judged {
+        // Without a clock nothing can be said of a token's times.
+        let Some(unix) = self.now() else { return Judged::Unavailable };
+        let time = Time { unix, ms: self.root.ms.get(), ms_now: clock::monotonic_ms };
+        let mut verifier = self.root.verifier.borrow_mut();
+        verifier.judge(&self.root.config.oauth, &Shared, token, resource, time)
     }
 
     fn now(&mut self) -> Option<i64> {

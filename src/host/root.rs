@@ -7,9 +7,14 @@ use flint_abi::Level;
 
 use super::clock;
 use super::gateway::Gateway;
+use super::issuer::Issuer;
 use super::request;
+use super::shared::Shared;
 use super::vm::Vm;
 use crate::config::Config;
+use crate::config::oauth::{Jwks, KeySource};
+use crate::token::Verifier;
+use crate::token::verifier::Awaited;
 
 /// The tick while a table is awaited, and of the VM that polls, in milliseconds: what a request that waits, or a
 /// call that is due, waits at most.
@@ -24,18 +29,25 @@ pub(super) struct Root {
     pub(super) vm: Rc<Vm>,
     /// Set when first needed: it depends on the environment, and reading the configuration must not.
     gateway: OnceCell<Rc<RefCell<Gateway>>>,
+    /// The sets of keys that are fetched for this configuration.
+    issuers: Box<[(Jwks, Rc<RefCell<Issuer>>)]>,
+    pub(super) verifier: RefCell<Verifier>,
+    /// The monotonic clock at the last tick.
+    pub(super) ms: Cell<u64>,
     waiting: RefCell<Vec<Waiting>>,
     period: Cell<u32>,
     #[cfg(feature = "faults")]
     pub(super) faults: super::faults::Faults,
 }
 
-/// A request that waits for the first table.
+/// A request that waits for the first table, or for keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) context: u32,
     /// When it has waited long enough, by the monotonic clock in milliseconds.
     pub(super) until: u64,
+    /// The keys that it waits for; `None`: the table.
+    pub(super) awaited: Option<Awaited>,
 }
 
 impl Root {
@@ -58,8 +70,15 @@ impl Root {
         if faults.fails_to_configure(&bytes) {
             return None;
         }
+        let issuers = config.oauth.keys.iter().filter_map(|source| match source {
+            KeySource::Inline(_) => None,
+            KeySource::Fetched(jwks) => Some((jwks.clone(), vm.issuer(jwks))),
+        });
         let root = Self {
             context,
+            issuers: issuers.collect(),
+            verifier: RefCell::new(Verifier::new(&config.oauth)),
+            ms: Cell::new(0),
             config,
             vm: Rc::clone(vm),
             gateway: OnceCell::new(),
@@ -87,21 +106,33 @@ impl Root {
             let polls = own == Some(gateway.namespace());
             gateway.tick(&self.vm, self.context, polls);
         }
+        for (jwks, issuer) in &self.issuers {
+            issuer.borrow_mut().tick(&self.vm, self.context, jwks);
+        }
+        let now = clock::monotonic_ms();
+        self.ms.set(now);
         self.resume_waiting();
         let ready = self.gateway().is_none_or(|gateway| request::is_usable(&self.config, &gateway.borrow()));
-        let now = clock::monotonic_ms();
         self.vm.beat(now, ready);
         self.vm.tidy(now);
-        let polls = self.gateway().is_some_and(|gateway| gateway.borrow().is_poller());
-        self.tick_every(if polls || !ready { FAST } else { SLOW });
+        let polls = self.gateway().is_some_and(|gateway| gateway.borrow().is_poller())
+            || self.issuers.iter().any(|(_, issuer)| issuer.borrow().is_fetcher());
+        let quick = polls || !ready || !self.waiting.borrow().is_empty();
+        self.tick_every(if quick { FAST } else { SLOW });
     }
 
     /// Takes the answer to a call that this configuration made.
     pub(super) fn take_answer(&self, call: u32, headers: usize, body: usize) {
-        for gateway in self.vm.gateways() {
-            if gateway.borrow_mut().take_answer(&self.vm, self.context, call, headers, body) {
-                break;
-            }
+        let of_gateway = self
+            .vm
+            .gateways()
+            .iter()
+            .any(|gateway| gateway.borrow_mut().take_answer(&self.vm, self.context, call, headers, body));
+        if !of_gateway {
+            self.vm
+                .issuers()
+                .iter()
+                .any(|issuer| issuer.borrow_mut().take_answer(&self.vm, self.context, call, headers, body));
         }
         self.resume_waiting();
     }
@@ -109,18 +140,23 @@ impl Root {
     /// Keeps a request waiting.
     pub(super) fn wait(&self, waiting: Waiting) {
         self.waiting.borrow_mut().push(waiting);
+        self.tick_every(FAST);
     }
 
-    /// Decides the requests that wait, if there is a table by now, and those that have waited long enough in any case.
+    /// Decides the requests that wait, if what they wait for is there by now, and those that have waited long enough in any case.
     /// One that has ended meanwhile is still among them.
     fn resume_waiting(&self) {
         if self.waiting.borrow().is_empty() {
             return;
         }
         let now = clock::monotonic_ms();
-        let came = self.gateway().is_none_or(|gateway| gateway.borrow().view.meta().is_some());
-        for Waiting { context, .. } in self.take_waiting(|waiting| came || waiting.until <= now) {
-            request::resume(self, context);
+        let has_table = self.gateway().is_none_or(|gateway| gateway.borrow().view.meta().is_some());
+        let has_come = |waiting: &Waiting| match waiting.awaited {
+            None => has_table,
+            Some(awaited) => self.verifier.borrow_mut().has_come(&Shared, awaited),
+        };
+        for waiting in self.take_waiting(|waiting| waiting.until <= now || has_come(waiting)) {
+            request::resume(self, waiting, now);
         }
     }
 

@@ -6,12 +6,15 @@ use std::rc::Rc;
 
 use super::clock;
 use super::gateway::Gateway;
+use super::issuer::Issuer;
 use super::metrics::{Metrics, gauge};
 use super::shared::Shared;
 use crate::config::Authority;
+use crate::config::oauth::Jwks;
 use crate::feed::abandoned;
 use crate::report::workers;
 use crate::table::store::Namespace;
+use crate::token::held;
 
 /// How often a VM says that it lives and hands over its counts, in milliseconds.
 const BEAT: u64 = 1_000;
@@ -28,6 +31,7 @@ pub(super) struct Vm {
     pub(super) served: Cell<bool>,
     pub(super) metrics: Metrics,
     gateways: RefCell<HashMap<Namespace, Rc<RefCell<Gateway>>>>,
+    issuers: RefCell<HashMap<Namespace, Rc<RefCell<Issuer>>>>,
     beat_at: Cell<u64>,
     tidy_at: Cell<u64>,
     /// What seemed abandoned then.
@@ -41,6 +45,7 @@ impl Vm {
             served: Cell::new(false),
             metrics: Metrics::default(),
             gateways: RefCell::default(),
+            issuers: RefCell::default(),
             beat_at: Cell::new(0),
             tidy_at: Cell::new(0),
             abandoned: RefCell::default(),
@@ -57,6 +62,17 @@ impl Vm {
     /// All gateways, also of configurations that are gone: they may have usage to report.
     pub(super) fn gateways(&self) -> Vec<Rc<RefCell<Gateway>>> {
         self.gateways.borrow().values().cloned().collect()
+    }
+
+    /// What fetches a set of keys; configurations with the same one share it.
+    pub(super) fn issuer(&self, jwks: &Jwks) -> Rc<RefCell<Issuer>> {
+        let new = || Rc::new(RefCell::new(Issuer::new(jwks, self.id)));
+        Rc::clone(self.issuers.borrow_mut().entry(held::namespace(jwks)).or_insert_with(new))
+    }
+
+    /// All that fetch sets of keys.
+    pub(super) fn issuers(&self) -> Vec<Rc<RefCell<Issuer>>> {
+        self.issuers.borrow().values().cloned().collect()
     }
 
     /// Says that this VM lives, whether it is ready for requests, and what it counted. Does it once in [`BEAT`].

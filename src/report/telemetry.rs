@@ -12,6 +12,8 @@ use crate::feed::page::{MAX_ENTRIES, MAX_PAGE};
 use crate::feed::poller::{Event, Failure};
 use crate::report::usage::Delivery;
 use crate::table::Fault;
+use crate::token::fetch;
+use crate::token::keys::{BadSet, MAX_BODY, MAX_KEYS};
 
 /// A counter. Its name is [`Counter::name`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +36,12 @@ pub enum Counter {
     UsageReportsRejected,
     /// Decisions that found no room to be counted for a usage report.
     UsageDropped,
+    /// Calls for sets of keys that were made.
+    JwksFetches,
+    /// Calls for sets of keys that failed.
+    JwksFailures,
+    /// Times that a set of keys changed.
+    JwksChanges,
 }
 
 /// The kinds of [`Failure`], as they end the names of counters.
@@ -51,7 +59,7 @@ pub const FAILURES: [&str; 10] = [
 ];
 
 /// How many counters there are.
-pub const COUNTERS: usize = Outcome::ALL.len() + FAILURES.len() + 7;
+pub const COUNTERS: usize = Outcome::ALL.len() + FAILURES.len() + 10;
 
 /// Counts that Envoy does not have yet.
 #[derive(Debug)]
@@ -77,6 +85,9 @@ impl Counter {
             Self::UsageReportsFailed,
             Self::UsageReportsRejected,
             Self::UsageDropped,
+            Self::JwksFetches,
+            Self::JwksFailures,
+            Self::JwksChanges,
         ];
         let requests = Outcome::ALL.into_iter().map(Self::Requests);
         requests.chain((0..FAILURES.len()).map(Self::PollFailures)).chain(rest)
@@ -97,6 +108,9 @@ impl Counter {
             Self::UsageReportsFailed => "flint_usage_reports_failed".to_owned(),
             Self::UsageReportsRejected => "flint_usage_reports_rejected".to_owned(),
             Self::UsageDropped => "flint_usage_dropped".to_owned(),
+            Self::JwksFetches => "flint_jwks_fetches".to_owned(),
+            Self::JwksFailures => "flint_jwks_failures".to_owned(),
+            Self::JwksChanges => "flint_jwks_changes".to_owned(),
         }
     }
 
@@ -113,6 +127,9 @@ impl Counter {
             Self::UsageReportsFailed => REST + 4,
             Self::UsageReportsRejected => REST + 5,
             Self::UsageDropped => REST + 6,
+            Self::JwksFetches => REST + 7,
+            Self::JwksFailures => REST + 8,
+            Self::JwksChanges => REST + 9,
         }
     }
 }
@@ -162,6 +179,64 @@ pub fn count(counters: &mut Counters, event: Event) {
         Event::Applied { dropped, .. } => counters.add(Counter::EntriesDropped, dropped),
         Event::Replaced { .. } => counters.add(Counter::TableReplacements, 1),
         Event::Recovered(_) | Event::Reset(_) | Event::TookLease | Event::LostLease => {}
+    }
+}
+
+/// Counts an event of a set of keys.
+pub fn count_keys(counters: &mut Counters, event: fetch::Event) {
+    match event {
+        fetch::Event::Failed(..) => counters.add(Counter::JwksFailures, 1),
+        fetch::Event::Changed { .. } => counters.add(Counter::JwksChanges, 1),
+        fetch::Event::Recovered(_) => {}
+    }
+}
+
+/// The line that an event of a set of keys is worth. Says nothing of what is in the set.
+#[must_use]
+pub fn keys_line(event: fetch::Event, cluster: &str, path: &str) -> Option<(Level, String)> {
+    Some(match event {
+        fetch::Event::Failed(failure, times) if times.is_power_of_two() => {
+            let why = why_no_keys(failure);
+            let again = if times > 1 { format!(" ({times} times in a row)") } else { String::new() };
+            let text = format!(
+                "flint: the signing keys could not be fetched from cluster \"{cluster}\", path \"{path}\": {why}{again}; \
+                 the last good set, if there is one, works until it is too old"
+            );
+            (Level::Warn, text)
+        }
+        fetch::Event::Failed(..) => return None,
+        fetch::Event::Recovered(failures) => (
+            Level::Info,
+            format!(
+                "flint: cluster \"{cluster}\" answers with signing keys again, after {failures} failures"
+            ),
+        ),
+        fetch::Event::Changed { keys, left_out } => {
+            let level = if left_out > 0 { Level::Warn } else { Level::Info };
+            let text = format!(
+                "flint: {keys} signing keys from cluster \"{cluster}\", path \"{path}\" are in use; {left_out} were left out"
+            );
+            (level, text)
+        }
+    })
+}
+
+fn why_no_keys(failure: fetch::Failure) -> String {
+    match failure {
+        fetch::Failure::NotSent => {
+            "Envoy would not send the call (no such cluster, or no healthy host)".to_owned()
+        }
+        fetch::Failure::NoAnswer => "the call was reset, or the answer is over 32 MiB".to_owned(),
+        fetch::Failure::TimedOut => "no answer in time".to_owned(),
+        fetch::Failure::Status(status) => format!("the answer is {status}"),
+        fetch::Failure::Encoding => "the answer has a content-encoding".to_owned(),
+        fetch::Failure::Bad(BadSet::Size) => format!("the answer is over {} KiB", MAX_BODY >> 10),
+        fetch::Failure::Bad(BadSet::Json) => "the answer is not JSON, or was cut short".to_owned(),
+        fetch::Failure::Bad(BadSet::Shape) => {
+            format!("the answer is not a JWK Set of at most {MAX_KEYS} keys")
+        }
+        fetch::Failure::Bad(BadSet::NoKey) => "none of its keys can be used".to_owned(),
+        fetch::Failure::Store(fault) => format!("Envoy's shared data failed ({fault:?})"),
     }
 }
 

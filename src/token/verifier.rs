@@ -103,12 +103,13 @@ impl Verifier {
         self.memory.len()
     }
 
-    /// Judges a token.
+    /// Judges a token, which has to be for `resource`, if there is one, as well as for its issuer's audience.
     pub fn judge<S: Store, F: FnOnce() -> u64>(
         &mut self,
         oauth: &Oauth,
         store: &S,
         token: &[u8],
+        resource: Option<&str>,
         time: Time<F>,
     ) -> Judged {
         if token.len() > MAX_TOKEN {
@@ -116,13 +117,17 @@ impl Verifier {
         }
         let digest = Sha256::digest(token).into();
         if let Some(verified) = self.memory.find(&digest) {
+            if resource.is_some_and(|resource| !verified.claims.is_for(resource)) {
+                return Judged::Refused(Fault::Invalid);
+            }
             match self.judge_again(oauth, store, &verified, &time) {
                 Some(judged) => return judged,
                 None => self.memory.forget(&digest),
             }
         }
         let unverified = match Unverified::read(token, &oauth.issuers, time.unix) {
-            Ok(unverified) => unverified,
+            Ok(unverified) if resource.is_none_or(|resource| unverified.is_for(resource)) => unverified,
+            Ok(_) => return Judged::Refused(Fault::Invalid),
             Err(fault) => return Judged::Refused(fault),
         };
         let issuer = unverified.issuer;
@@ -224,6 +229,11 @@ impl Awaited {
 // === impl Verified ===
 
 impl Verified {
+    /// What it grants.
+    pub fn grants(&self) -> impl Iterator<Item = &str> + Clone {
+        self.claims.grants.iter().map(|grant| &**grant)
+    }
+
     /// How many bytes this takes up in memory, about.
     pub(super) fn size(&self) -> usize {
         // The digest and the map's own share.

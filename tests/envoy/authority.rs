@@ -50,6 +50,9 @@ struct State {
     calls: Vec<Call>,
     polls: Script,
     usage: Script,
+    /// The signing keys that are served, and what calls for them get in their place.
+    keys: Option<Value>,
+    key_calls: Script,
     /// Calls for the key table that are being held or answered, and the most there have been at once.
     open: usize,
     most_open: usize,
@@ -129,6 +132,31 @@ impl Authority {
         self.change(|state| state.feed.start_over(entries))
     }
 
+    /// Revokes an access token; nobody is waited for. Returns the position that acknowledges it.
+    pub(crate) fn revoke_token(&self, jti: &str, expires_at: i64) -> String {
+        self.change(|state| state.feed.revoke_token(jti, expires_at))
+    }
+
+    /// Serves this set of signing keys.
+    pub(crate) fn serve_keys(&self, set: Value) {
+        self.change(|state| state.keys = Some(set));
+    }
+
+    /// Answers the next calls for signing keys with these, in order, then with the truth.
+    pub(crate) fn next_key_calls(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.change(|state| state.key_calls.next.extend(replies));
+    }
+
+    /// Answers every call for signing keys with this until [`Authority::recover`]; held calls at once.
+    pub(crate) fn every_key_call(&self, reply: Reply) {
+        self.change(|state| state.key_calls.always = Some(reply));
+    }
+
+    /// How many calls for signing keys have come so far.
+    pub(crate) fn key_calls(&self) -> usize {
+        self.calls().iter().filter(|call| call.path == crate::tokens::JWKS).count()
+    }
+
     /// The most entries of one page, whatever a gateway asks for.
     pub(crate) fn page_limit(&self, limit: usize) {
         self.change(|state| state.page_limit = Some(limit));
@@ -167,6 +195,7 @@ impl Authority {
         self.change(|state| {
             state.polls = Script::default();
             state.usage = Script::default();
+            state.key_calls = Script::default();
         });
     }
 

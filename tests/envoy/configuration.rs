@@ -73,7 +73,7 @@ fn one_mistake_is_enough_and_is_told_without_the_secret() {
         (configuration(json!({"realms": "x"})), "$.realms"),
         (configuration(json!({"environments": []})), "$.environments"),
         (configuration(json!({"max_staleness_seconds": 25})), "$.max_staleness_seconds"),
-        (configuration(json!({"oauth": {}})), "$.oauth.issuer"),
+        (configuration(json!({"oauth": {}})), "$.oauth"),
         (with_authority(json!({"token": "with space"})), "$.authority.token"),
         (with_authority(json!({"wait_seconds": -1})), "$.authority.wait_seconds"),
         (with_authority(json!({"timeout_seconds": 0})), "$.authority.timeout_seconds"),

@@ -42,6 +42,9 @@ pub(crate) fn challenged(answer: &Answer, outcome: &str) {
         "revoked" => invalid("The API key has been revoked"),
         "expired" => invalid("The API key has expired"),
         "not_yet_valid" => invalid("The API key is not yet valid"),
+        "invalid_access_token" => r#"Bearer realm="flint", error="invalid_token""#.to_owned(),
+        "expired_access_token" => invalid("The access token has expired"),
+        "revoked_access_token" => invalid("The access token has been revoked"),
         "missing_permission" => {
             let challenge = challenge.expect("there is a challenge");
             assert!(
@@ -70,6 +73,11 @@ fn documented(outcome: &str) -> (u16, &'static str, &'static str) {
         "wrong_environment" | "address_not_allowed" | "missing_permission" => {
             (403, "INSUFFICIENT_PERMISSIONS", "This API key doesn't have permission to access this resource")
         }
+        "invalid_access_token" | "expired_access_token" | "revoked_access_token" => (
+            401,
+            "INVALID_ACCESS_TOKEN",
+            "The provided access token is invalid, has expired or has been revoked",
+        ),
         "unavailable" => (503, "AUTH_UNAVAILABLE", "Authentication is temporarily unavailable"),
         _ => panic!("{outcome} is no denial"),
     }

@@ -22,6 +22,7 @@ mod expect;
 mod harness;
 mod keys;
 mod scene;
+mod tokens;
 mod upstream;
 mod wire;
 
@@ -33,6 +34,10 @@ mod allow_deny;
 mod answers;
 mod headers;
 mod routes;
+// Access tokens, and the keys of those who issue them.
+mod access_tokens;
+mod foreign_judge;
+mod issuer_keys;
 // The key table and what feeds it.
 mod first_table;
 mod outage;

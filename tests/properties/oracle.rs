@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use flint_auth::config::Config;
 use flint_auth::decide::decision::{Decision, World, decide};
 use flint_auth::decide::lookup::{Keys, Table};
-use flint_auth::decide::reply::reply;
+use flint_auth::decide::reply::{Context, reply};
 use flint_auth::decide::request::{Request, serialise};
 use flint_auth::table::{Fault, Found, Store, store};
+use flint_auth::token::Judged;
 use flint_contract::key::Digest;
 use flint_contract::outcome::Outcome;
 
@@ -53,11 +54,13 @@ pub(crate) fn check(case: &Case) -> Option<Outcome> {
     let answer = match &decision {
         Decision::Forward(permit) => Answer::Forward(permit.outcome(), permit.key().map(id)),
         Decision::Refuse(refusal) => {
-            let answer = reply(refusal.outcome, &config.realm, refusal.scope);
+            let context = Context { realm: &config.realm, scope: refusal.scope, ..Context::default() };
+            let answer = reply(refusal.outcome, &context);
             assert!(matches!(answer.status, 401 | 403 | 503), "{answer:?}");
             Answer::Refuse(refusal.outcome, refusal.key.as_ref().map(id))
         }
         Decision::Wait(_) => Answer::Wait,
+        Decision::Serve(_) => panic!("there is no metadata here"),
     };
     assert_eq!(answer, expected(case), "{case:#?}");
     let reserved = |name: &&[u8]| name.to_ascii_lowercase().starts_with(b"x-flint-");
@@ -98,6 +101,10 @@ impl World for State<'_> {
 
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault> {
         Keys::<NoStore> { config: self.config, table: None, now: 0 }.find(digest)
+    }
+
+    fn access_token(&mut self, _: &[u8], _: Option<&str>) -> Judged {
+        panic!("access tokens are not configured here")
     }
 
     fn now(&mut self) -> Option<i64> {

@@ -9,6 +9,10 @@ fn requirement(all_of: &[&str]) -> Requirement {
     Requirement::new(all_of, vec![]).unwrap()
 }
 
+fn about<'a>(realm: &'a str, scope: Option<&'a Requirement>) -> Context<'a> {
+    Context { realm, scope, ..Context::default() }
+}
+
 fn challenge(reply: &Reply) -> Option<&str> {
     reply.headers.iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| &**value)
 }
@@ -44,7 +48,7 @@ fn every_outcome_has_the_status_code_and_challenge_of_the_contract() {
             r#"Bearer realm="flint", error="invalid_token""#.to_owned(),
         ),
     ] {
-        let reply = reply(outcome, "flint", None);
+        let reply = reply(outcome, &about("flint", None));
         assert_eq!(reply.status, status, "{outcome:?}");
         let body = format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
         assert_eq!(str::from_utf8(reply.body).unwrap(), body, "{outcome:?}");
@@ -54,7 +58,7 @@ fn every_outcome_has_the_status_code_and_challenge_of_the_contract() {
 
 #[test]
 fn unavailable_says_when_to_come_again_and_challenges_nobody() {
-    let reply = reply(Outcome::Unavailable, "flint", None);
+    let reply = reply(Outcome::Unavailable, &about("flint", None));
     assert_eq!(reply.status, 503);
     assert_eq!(
         reply.body,
@@ -67,7 +71,7 @@ fn unavailable_says_when_to_come_again_and_challenges_nobody() {
 #[test]
 fn a_missing_permission_tells_what_the_route_asks_for() {
     let asked = requirement(&["documents:read", "documents:write"]);
-    let told = reply(Outcome::MissingPermission, "Flint API", Some(&asked));
+    let told = reply(Outcome::MissingPermission, &about("Flint API", Some(&asked)));
     assert_eq!(
         challenge(&told),
         Some(
@@ -76,8 +80,8 @@ fn a_missing_permission_tells_what_the_route_asks_for() {
     );
     for outcome in refused().filter(|outcome| *outcome != Outcome::MissingPermission) {
         assert_eq!(
-            reply(outcome, "r", Some(&asked)),
-            reply(outcome, "r", None),
+            reply(outcome, &about("r", Some(&asked))),
+            reply(outcome, &about("r", None)),
             "{outcome:?} tells no scope"
         );
     }
@@ -85,15 +89,15 @@ fn a_missing_permission_tells_what_the_route_asks_for() {
 
 #[test]
 fn malformed_and_unknown_differ_only_in_what_clients_do_not_see() {
-    let malformed = reply(Outcome::Malformed, "flint", None);
-    let unknown = reply(Outcome::UnknownKey, "flint", None);
+    let malformed = reply(Outcome::Malformed, &about("flint", None));
+    let unknown = reply(Outcome::UnknownKey, &about("flint", None));
     assert_eq!(Reply { details: unknown.details, ..malformed }, unknown);
 }
 
 #[test]
 fn every_denial_is_json_that_nobody_stores_with_its_outcome_in_the_details() {
     for outcome in refused() {
-        let reply = reply(outcome, "flint", None);
+        let reply = reply(outcome, &about("flint", None));
         assert_eq!(reply.headers[0], ("content-type", "application/json".into()));
         assert_eq!(reply.headers[1], ("cache-control", "no-store".into()));
         assert_eq!(reply.details, format!("flint_{}", outcome.as_str()));
@@ -104,6 +108,33 @@ fn every_denial_is_json_that_nobody_stores_with_its_outcome_in_the_details() {
 #[test]
 fn an_outcome_that_forwards_is_answered_as_unavailable() {
     for outcome in [Outcome::Allowed, Outcome::Public] {
-        assert_eq!(reply(outcome, "flint", None), reply(Outcome::Unavailable, "flint", None));
+        assert_eq!(reply(outcome, &about("flint", None)), reply(Outcome::Unavailable, &about("flint", None)));
+    }
+}
+
+#[test]
+fn a_refused_token_is_told_that_it_expired_or_was_revoked_and_nothing_else() {
+    let told = |outcome, fault| {
+        let context = Context { realm: "r", fault: Some(fault), ..Context::default() };
+        challenge(&reply(outcome, &context)).unwrap().to_owned()
+    };
+    let described = |text| format!(r#"Bearer realm="r", error="invalid_token", error_description="{text}""#);
+    let token = Outcome::InvalidAccessToken;
+    assert_eq!(told(token, TokenFault::Expired), described("The access token has expired"));
+    assert_eq!(told(token, TokenFault::Revoked), described("The access token has been revoked"));
+    assert_eq!(told(Outcome::NoCredential, TokenFault::Revoked), r#"Bearer realm="r""#);
+}
+
+#[test]
+fn every_challenge_ends_in_where_the_metadata_is() {
+    let asked = requirement(&["a:b", "c:d"]);
+    let url = "https://a.example/.well-known/oauth-protected-resource";
+    for outcome in refused() {
+        let context = Context { metadata_url: Some(url), ..about("r", Some(&asked)) };
+        let reply = reply(outcome, &context);
+        let Some(told) = challenge(&reply) else { continue };
+        assert!(told.ends_with(&format!(r#", resource_metadata="{url}""#)), "{told}");
+        let names_scope = matches!(outcome, Outcome::NoCredential | Outcome::MissingPermission);
+        assert_eq!(told.contains(r#", scope="a:b c:d", resource_metadata"#), names_scope, "{told}");
     }
 }

@@ -57,7 +57,7 @@ impl Process {
 
     fn judge_at(&mut self, token: &str, unix: i64, ms: u64) -> Judged {
         let time = Time { unix, ms, ms_now: || ms };
-        self.verifier.judge(&self.config.oauth, &self.store, token.as_bytes(), time)
+        self.verifier.judge(&self.config.oauth, &self.store, token.as_bytes(), None, time)
     }
 
     fn judge(&mut self, token: &str, ms: u64) -> Judged {
@@ -174,7 +174,7 @@ fn memory_is_bounded_and_keeps_what_is_used() {
     let mut verifier = Verifier::with_memory(&config.oauth, 20_000);
     let mut judge = |token: &str| {
         let time = Time { unix: NOW, ms: 0, ms_now: || 0 };
-        assert!(is_good(&verifier.judge(&config.oauth, &store, token.as_bytes(), time)));
+        assert!(is_good(&verifier.judge(&config.oauth, &store, token.as_bytes(), None, time)));
         verifier.remembered()
     };
     let numbered = |number: u32| sign(&header(), &with(claims(), "jti", Some(json!(format!("j{number}")))));
@@ -191,4 +191,28 @@ fn nothing_that_was_refused_is_remembered() {
         assert!(!is_good(&process.judge(&sign_texts(&header().to_string(), &claims.to_string(), 2), 5_000)));
     }
     assert_eq!(process.verifier.remembered(), 0);
+}
+
+#[test]
+fn a_token_is_for_the_resource_that_it_is_used_at() {
+    let mut inline = fetched("/keys", OURS);
+    inline["jwks"] = json!({"keys": [jwk(1)]});
+    let mut process = Process::new(&inline);
+    let audiences = json!(["https://api.example.com", "https://api.example.com/mcp"]);
+    let token = sign(&header(), &with(claims(), "aud", Some(audiences)));
+    for _ in 0..2 {
+        for (resource, good) in
+            [("https://api.example.com/mcp", true), ("https://api.example.com/other", false)]
+        {
+            let time = Time { unix: NOW, ms: 0, ms_now: || 0 };
+            let judged = process.verifier.judge(
+                &process.config.oauth,
+                &process.store,
+                token.as_bytes(),
+                Some(resource),
+                time,
+            );
+            assert_eq!(is_good(&judged), good, "{resource}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Feed {
 enum Change {
     Upsert(Value),
     Remove(Value),
+    RevokeToken(Value),
 }
 
 /// Where a gateway stands.
@@ -39,6 +40,12 @@ impl Feed {
     /// Appends removals; returns the cursor of whoever has seen them.
     pub(crate) fn remove(&mut self, digests: Vec<Value>) -> String {
         self.changes.extend(digests.into_iter().map(Change::Remove));
+        self.cursor(self.changes.len())
+    }
+
+    /// Appends a revoked access token; returns the cursor of whoever has seen it.
+    pub(crate) fn revoke_token(&mut self, jti: &str, expires_at: i64) -> String {
+        self.changes.push(Change::RevokeToken(json!({"jti": jti, "expires_at": expires_at})));
         self.cursor(self.changes.len())
     }
 
@@ -69,12 +76,14 @@ impl Feed {
     pub(crate) fn page(&self, place: &Place, limit: usize) -> Value {
         let end = self.changes.len().min(place.at + limit.max(1));
         let changes = &self.changes[place.at..end];
-        let (mut keys, mut removed, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut keys, mut removed, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
         // In one page a removal beats an entry, whatever came first: only the last change of a digest may stand.
         for change in changes.iter().rev() {
             let (digest, list, value) = match change {
                 Change::Upsert(entry) => (&entry["sha256"], &mut keys, entry),
                 Change::Remove(digest) => (digest, &mut removed, digest),
+                Change::RevokeToken(token) => (&token["jti"], &mut revoked, token),
             };
             // What has no digest is no entry; tests send such things.
             if !digest.is_string() || seen.insert(digest.to_string()) {
@@ -88,7 +97,7 @@ impl Feed {
             "reset": place.reset,
             "keys": keys,
             "removed": removed,
-            "revoked_tokens": [],
+            "revoked_tokens": revoked,
         })
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use super::reply::{After, Reply};
@@ -82,6 +83,9 @@ fn serve(shared: &Shared, stop: &AtomicBool, mut stream: TcpStream) -> io::Resul
         let reply = match call.path.as_str() {
             "/v1/key-table" => shared.poll(&call, &|| stop.load(Ordering::SeqCst) || has_hung_up(&stream)),
             "/v1/usage" => shared.report(&call),
+            crate::tokens::JWKS => {
+                shared.keys(&call, &|| stop.load(Ordering::SeqCst) || has_hung_up(&stream))
+            }
             _ => Reply::Status(404, "{}".into()),
         };
         if reply.send(&mut stream)? == After::Close {
@@ -163,6 +167,25 @@ impl Shared {
             }
             if is_over() {
                 return (state, Reply::Reset);
+            }
+            state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap().0;
+        }
+    }
+
+    /// What a call for signing keys is answered with.
+    fn keys(&self, call: &Call, is_over: &dyn Fn() -> bool) -> Reply {
+        let mut state = self.lock();
+        state.calls.push(call.clone());
+        loop {
+            if let Some(reply) = state.key_calls.take() {
+                return reply;
+            }
+            if !state.key_calls.holds() {
+                let set = state.keys.as_ref().map(Value::to_string);
+                return set.map_or(Reply::Status(404, "{}".into()), |set| Reply::Status(200, set));
+            }
+            if is_over() {
+                return Reply::Reset;
             }
             state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap().0;
         }

@@ -319,6 +319,7 @@ fn access_log(path: &std::path::Path) -> Value {
                 "flags": "%RESPONSE_FLAGS%",
                 "outcome": "%FILTER_STATE(wasm.flint_outcome:PLAIN)%",
                 "key_id": "%FILTER_STATE(wasm.flint_key_id:PLAIN)%",
+                "client_id": "%FILTER_STATE(wasm.flint_client_id:PLAIN)%",
             }},
         },
     })
