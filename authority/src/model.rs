@@ -11,6 +11,7 @@ pub mod draft;
 pub mod import;
 pub mod lifecycle;
 pub mod notices;
+pub mod usage;
 
 use flint_contract::key::{Digest, Environment};
 use serde::Serialize;

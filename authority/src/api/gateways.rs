@@ -13,6 +13,7 @@ use super::extract::{JsonBody, OptionalBody};
 use super::keys::SMALL;
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
+use crate::model::draft::Overlap;
 use crate::views::gateway::{GatewayList, GatewayView, GatewayWithToken};
 
 /// A new gateway.
@@ -63,7 +64,8 @@ pub(super) async fn rotate_token(
     Path(id): Path<String>,
     OptionalBody(body): OptionalBody<RotateToken, SMALL>,
 ) -> Result<Response, ApiError> {
-    let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
+    let overlap = Overlap::check(body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP));
+    let overlap = overlap.map_err(ApiError::invalid_fields)?;
     let (gateway, token) = app.store.rotate_gateway_token(&id, overlap, clock::now(), &caller.actor).await?;
     Ok((StatusCode::CREATED, Json(GatewayWithToken::new(gateway, &token))).into_response())
 }

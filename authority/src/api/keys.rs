@@ -141,7 +141,8 @@ pub(super) async fn create(
         expires_at: body.expires_at,
         rotate_by: body.rotate_by,
     };
-    let made = app.store.create_key(new, now, &caller.actor).await?;
+    let draft = new.check(now).map_err(ApiError::invalid_fields)?;
+    let made = app.store.create_key(draft, now, &caller.actor).await?;
     let place = format!("/v1/keys/{}", made.key.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(KeyWithSecret::new(made, now)))
         .into_response())

@@ -18,6 +18,7 @@ use super::path::Path;
 use super::shell::{Section, Shell, html_with, lead_to};
 use super::visitor::{Posted, Visitor};
 use crate::model::DAY;
+use crate::model::draft::Overlap;
 use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::store::feed::gateways::Gateway;
@@ -190,6 +191,7 @@ async fn rotate(Path(id): Path, mut asked: Asked) -> Result<Response, PageError>
         Ok(overlap) => overlap,
         Err(again) => return Ok(again),
     };
+    let overlap = Overlap::check(overlap).map_err(StoreError::Invalid)?;
     let Asked { visitor, fields, .. } = &asked;
     let rotating = visitor.once(fields, "the token", |store, now, actor| async move {
         store.rotate_gateway_token(&id, overlap, now, &actor).await

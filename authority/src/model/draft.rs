@@ -7,7 +7,7 @@ use flint_contract::entry::{Cidr, is_owner};
 use flint_contract::key::Environment;
 use flint_contract::permission::is_grant;
 
-use super::{DEFAULT_LIFETIME, MAX_TIME};
+use super::{DEFAULT_LIFETIME, MAX_OVERLAP, MAX_TIME};
 
 /// The most characters of a name.
 pub const MAX_NAME: usize = 100;
@@ -88,6 +88,14 @@ pub struct Amendment {
     pub version: Option<i64>,
 }
 
+/// Why a key is revoked, in words that people read: 1 to 200 characters, none of them a control character.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reason(String);
+
+/// How long what is replaced stays valid, in seconds: at most 30 days.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Overlap(i64);
+
 /// Collects mistakes while fields are read.
 #[derive(Debug, Default)]
 pub struct Mistakes(Vec<Mistake>);
@@ -151,6 +159,44 @@ impl Amendment {
             mistakes.add("expires_at", "must be in the future; to end the key now, revoke it");
         }
         mistakes.none_or(checked)
+    }
+}
+
+impl Reason {
+    /// Reads a reason; an empty text is none.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check(text: Option<String>) -> Result<Option<Self>, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        let text = mistakes.text("reason", text);
+        mistakes.none_or(text.map(Self))
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
+}
+
+impl Overlap {
+    /// Reads an overlap.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check(seconds: i64) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        if !(0..=MAX_OVERLAP).contains(&seconds) {
+            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
+        }
+        mistakes.none_or(Self(seconds))
+    }
+
+    /// The number of seconds.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0
     }
 }
 

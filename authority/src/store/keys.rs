@@ -14,9 +14,9 @@ use sqlx::AnyConnection;
 use super::recovery::journal::{End, Entry};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
-use crate::model::draft::{Amendment, Mistakes, NewKey};
+use crate::model::Key;
+use crate::model::draft::{Amendment, Draft, Overlap, Reason};
 use crate::model::lifecycle::{Birth, Rotation};
-use crate::model::{Key, MAX_OVERLAP};
 use crate::secret::{self, Secret};
 use row::{KeyRow, key_columns};
 
@@ -46,9 +46,8 @@ impl Store {
     /// Makes a key.
     ///
     /// # Errors
-    /// Every rule that the request breaks; a failing database.
-    pub async fn create_key(&self, new: NewKey, now: i64, actor: &Actor) -> Result<Made, StoreError> {
-        let draft = new.check(now).map_err(StoreError::Invalid)?;
+    /// If the database fails.
+    pub async fn create_key(&self, draft: Draft, now: i64, actor: &Actor) -> Result<Made, StoreError> {
         let made = birth(draft.environment.prefix(), now, actor)?;
         let made = Made { key: made.0.of(draft), secret: made.1 };
         let mut write = self.write().await?;
@@ -105,17 +104,24 @@ impl Store {
     /// Ends a key for good. Revoking a revoked key changes nothing and is no error.
     ///
     /// # Errors
-    /// Where there is no such key, or the reason breaks a rule.
+    /// If there is no such key.
     pub async fn revoke_key(
+        &self,
+        id: &str,
+        reason: Option<Reason>,
+        now: i64,
+        actor: &Actor,
+    ) -> Result<Key, StoreError> {
+        self.end_key(id, reason.map(Into::into), now, actor).await
+    }
+
+    async fn end_key(
         &self,
         id: &str,
         reason: Option<String>,
         now: i64,
         actor: &Actor,
     ) -> Result<Key, StoreError> {
-        let mut mistakes = Mistakes::default();
-        let reason = mistakes.text("reason", reason);
-        let reason = mistakes.none_or(reason).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
         let before = write.find_to_change(id).await?;
         let Some(after) = before.revoke(now, reason) else {
@@ -138,7 +144,7 @@ impl Store {
     ) -> Result<Key, StoreError> {
         let key = self.key_by_digest(&Digest::of(secret.as_bytes())).await?;
         let actor = Actor { kind: "key_holder", name: key.id.clone(), address };
-        self.revoke_key(&key.id, Some("reported as leaked by someone who holds the key".into()), now, &actor)
+        self.end_key(&key.id, Some("reported as leaked by someone who holds the key".into()), now, &actor)
             .await
     }
 
@@ -157,26 +163,21 @@ impl Store {
         write.commit().await
     }
 
-    /// Makes a key that takes over from this one, which goes on for `overlap` seconds at most.
+    /// Makes a key that takes over from this one, which stays valid for the overlap at most.
     ///
     /// # Errors
     /// Where there is no such key, or it cannot be rotated any more.
     pub async fn rotate_key(
         &self,
         id: &str,
-        overlap: i64,
+        overlap: Overlap,
         now: i64,
         actor: &Actor,
     ) -> Result<Rotated, StoreError> {
-        let mut mistakes = Mistakes::default();
-        if !(0..=MAX_OVERLAP).contains(&overlap) {
-            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
-        }
-        mistakes.none_or(()).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
         let before = write.find_to_change(id).await?;
         let (birth, secret) = birth(before.environment.prefix(), now, actor)?;
-        let Rotation { old, new } = before.rotate(birth, overlap)?;
+        let Rotation { old, new } = before.rotate(birth, overlap.seconds())?;
         // The new key comes first, so that no gateway ever knows neither.
         let seq = write.next_changes(1).await?;
         if !write.insert_key(&new, seq).await? {

@@ -221,7 +221,11 @@ async fn changing_a_live_key_wants_the_password_too() {
     for (environment, wants) in [("live", true), ("test", false)] {
         let mut operator = dashboard.operator(700).await;
         let new = NewKey { name: "x".into(), environment: environment.into(), ..NewKey::default() };
-        let made = dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap();
+        let made = dashboard
+            .store
+            .create_key(new.check(clock::now()).unwrap(), clock::now(), &actor())
+            .await
+            .unwrap();
         let page = format!("/settings/api-keys/{}/edit", made.key.id);
         assert_eq!(operator.get(&page).await.text.contains("Your password"), wants);
         let same = [("name", "x"), ("preset", "full"), ("expiry", "keep")];

@@ -12,7 +12,7 @@ const GOOD: [(&str, &str); 4] =
 
 async fn key(dashboard: &Dashboard, name: &str) -> Made {
     let new = NewKey { name: name.into(), environment: "live".into(), ..NewKey::default() };
-    dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap()
+    dashboard.store.create_key(new.check(clock::now()).unwrap(), clock::now(), &actor()).await.unwrap()
 }
 
 /// Fills the form with what is good but for one field.

@@ -274,7 +274,7 @@ async fn pages_of_the_list_follow_each_other() {
             environment: "test".into(),
             ..Default::default()
         };
-        dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap();
+        dashboard.store.create_key(new.check(clock::now()).unwrap(), clock::now(), &actor()).await.unwrap();
     }
     let (mut path, mut names) = ("/settings/api-keys?sort=name".to_owned(), Vec::new());
     loop {

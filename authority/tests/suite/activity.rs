@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flint::clock;
+use flint::model::usage::GoodReport;
 use flint::store::Store;
 use flint::store::usage::activity::{Range, Whose};
 use flint::store::usage::received::Sender;
@@ -119,7 +120,7 @@ on_both! {
             let entries = keys.iter().map(entry).collect();
             let report =
                 UsageReport { report_id: format!("r-{number}"), from: now - 10, to: now, entries, dropped: 0 };
-            store.receive_usage(&report, sender).await.unwrap();
+            store.receive_usage(&GoodReport::check(report).unwrap(), sender).await.unwrap();
         }
         // Two at a time, and each given up in the midst of it, a little later every time.
         let mut patience = Duration::from_millis(5);

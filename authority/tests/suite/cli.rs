@@ -6,7 +6,7 @@ use flint::store::keys::importing::STEP;
 use flint_contract::key::Digest;
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, actor, new_key, on_both};
+use crate::harness::{Backend, actor, draft, new_key, on_both};
 use crate::program::{Serving, connect, flint, flint_json, flint_with_input, stderr, stdout, until_held};
 
 on_both! {
@@ -123,7 +123,7 @@ on_both! {
         let mut heard = Vec::new();
         while let Some(done) = steps.recv().await {
             heard.push(done);
-            other.create_key(new_key("between"), clock::now(), &actor()).await.unwrap();
+            other.create_key(draft(new_key("between")), clock::now(), &actor()).await.unwrap();
             made.send(()).unwrap();
         }
         assert_eq!(import.await.unwrap().unwrap().len(), 2 * STEP + 1);
@@ -214,6 +214,8 @@ async fn a_secret_is_printed_once_and_alone() {
 #[tokio::test]
 async fn what_is_wrong_is_said_with_its_exit_code() {
     let test = Backend::Sqlite.database().await;
+    // What is wrong with a new key is found before any database is made.
+    Store::open(&test.database).await.unwrap();
     for (arguments, code, words) in [
         (&["keys", "create", "--name", " ", "--environment", "prod"][..], 2, "environment must be"),
         (

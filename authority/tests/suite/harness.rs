@@ -7,7 +7,7 @@ use std::time::Duration;
 use flint::clock;
 use flint::config::Database;
 use flint::model::Key;
-use flint::model::draft::NewKey;
+use flint::model::draft::{Draft, NewKey};
 use flint::model::import::{Format, parse};
 use flint::serve::{self, Settings};
 use flint::store::keys::Made;
@@ -144,7 +144,7 @@ impl Harness {
     }
 
     pub(crate) async fn key(&self, name: &str) -> Made {
-        self.store.create_key(new_key(name), clock::now(), &actor()).await.unwrap()
+        self.store.create_key(draft(new_key(name)), clock::now(), &actor()).await.unwrap()
     }
 
     pub(crate) async fn revoke(&self, id: &str) -> Key {
@@ -183,6 +183,11 @@ async fn serve(store: Arc<Store>, settings: Settings) -> (Client, Running) {
 
 pub(crate) fn actor() -> Actor {
     Actor { kind: "cli", name: "test".into(), address: None }
+}
+
+/// What is asked for, as the store takes it.
+pub(crate) fn draft(new: NewKey) -> Draft {
+    new.check(clock::now()).unwrap()
 }
 
 pub(crate) fn new_key(name: &str) -> NewKey {

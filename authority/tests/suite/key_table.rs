@@ -9,7 +9,7 @@ use flint::store::Store;
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::harness::{Backend, Harness, PATIENCE, actor, new_key, on_both};
+use crate::harness::{Backend, Harness, PATIENCE, actor, draft, new_key, on_both};
 
 /// For how long a call is held that nothing answers before.
 const HELD: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ on_both! {
         new.allowed_cidrs = Some(vec!["203.0.113.0/24".into()]);
         new.not_before = Some(1_790_000_000);
         new.expires_at = Some(Some(1_900_000_000));
-        let made = harness.store.create_key(new, clock::now(), &actor()).await.unwrap();
+        let made = harness.store.create_key(draft(new), clock::now(), &actor()).await.unwrap();
         let answer = gateway.get("/v1/key-table").await;
         assert!(!answer.headers.contains_key("content-encoding"));
         let page = answer.ok();
@@ -115,7 +115,7 @@ on_both! {
             if round == 10 {
                 elsewhere.revoke_key(&made.key.id, None, clock::now(), &actor()).await.unwrap();
             } else {
-                elsewhere.create_key(new_key("other"), clock::now(), &actor()).await.unwrap();
+                elsewhere.create_key(draft(new_key("other")), clock::now(), &actor()).await.unwrap();
             }
             let page = held.await.unwrap();
             assert_eq!(page["keys"].as_array().unwrap().len(), 1);
@@ -134,7 +134,7 @@ on_both! {
                 let store = if writer % 2 == 0 { Arc::clone(&harness.store) } else { Arc::clone(&elsewhere) };
                 tokio::spawn(async move {
                     for _ in 0..25 {
-                        let made = store.create_key(new_key("w"), clock::now(), &actor()).await.unwrap();
+                        let made = store.create_key(draft(new_key("w")), clock::now(), &actor()).await.unwrap();
                         store.revoke_key(&made.key.id, None, clock::now(), &actor()).await.unwrap();
                     }
                 })
@@ -254,7 +254,7 @@ on_both! {
         let mut table = Table::default();
         // Far more often than this instance could be told of each.
         for _ in 0..20 {
-            elsewhere.create_key(new_key("other"), clock::now(), &actor()).await.unwrap();
+            elsewhere.create_key(draft(new_key("other")), clock::now(), &actor()).await.unwrap();
             table.catch_up(&gateway, 100).await;
         }
         assert_eq!((table.names(), table.resets), (20, 0));
@@ -386,8 +386,9 @@ async fn a_slow_transaction_is_never_overtaken() {
         sqlx::query(statement).execute(&mut slow).await.unwrap();
     }
     let store = Arc::clone(&harness.store);
-    let fast =
-        tokio::spawn(async move { store.create_key(new_key("fast"), clock::now(), &actor()).await.unwrap() });
+    let fast = tokio::spawn(async move {
+        store.create_key(draft(new_key("fast")), clock::now(), &actor()).await.unwrap()
+    });
     let mut watching = harness.connect().await;
     let deadline = Instant::now() + PATIENCE;
     loop {

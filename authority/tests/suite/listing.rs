@@ -3,7 +3,7 @@ use flint::model::draft::{Amendment, NewKey};
 use flint::store::Store;
 use flint::store::keys::listing::{Filter, KeyPage, Sort};
 
-use crate::harness::{actor, new_key, on_both};
+use crate::harness::{actor, draft, new_key, on_both};
 
 async fn list(store: &Store, filter: Filter) -> KeyPage {
     store.list_keys(&filter, clock::now()).await.unwrap()
@@ -23,7 +23,7 @@ on_both! {
         let harness = backend.start().await;
         let store = &harness.store;
         let new = NewKey { owner: Some("team-payments_70007".into()), ..new_key("Checkout, ÜBER Frankfurt 100%") };
-        let made = store.create_key(new, clock::now(), &actor()).await.unwrap();
+        let made = store.create_key(draft(new), clock::now(), &actor()).await.unwrap();
         let other = harness.key("Export").await.key.id;
         let hint = made.key.hint.clone().unwrap();
         let end = hint.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect::<String>();

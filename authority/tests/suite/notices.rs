@@ -113,7 +113,7 @@ async fn key_for(store: &Store, name: &str, days: i64, now: i64) -> Made {
         rotate_by: Some(None),
         ..NewKey::default()
     };
-    store.create_key(new, now, &actor()).await.unwrap()
+    store.create_key(new.check(now).unwrap(), now, &actor()).await.unwrap()
 }
 
 /// Goes on until the database counts so many; the test's own time is the bound.
@@ -270,7 +270,7 @@ on_both! {
             rotate_by: Some(Some(now + 5 * DAY)),
             ..NewKey::default()
         };
-        store.create_key(rotating, now, &actor()).await.unwrap();
+        store.create_key(rotating.check(now).unwrap(), now, &actor()).await.unwrap();
         assert_eq!(store.make_notices(now).await.unwrap(), 451);
         assert_eq!(store.make_notices(now + 60).await.unwrap(), 0);
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use flint::clock;
 use flint::config::Database;
+use flint::model::usage::GoodReport;
 use flint::store::Store;
 use flint::store::usage::activity::{Range, Whose};
 use flint::store::usage::received::{Received, Sender};
@@ -25,7 +26,7 @@ fn entry(key: &str, count: u64, now: i64) -> UsageEntry {
 async fn receive(store: &Store, id: &str, entries: Vec<UsageEntry>, now: i64) -> Received {
     let report = UsageReport { report_id: id.into(), from: now - 10, to: now, entries, dropped: 0 };
     let sender = Sender { gateway_id: "gw", process_id: "envoy-1", received_at: now };
-    store.receive_usage(&report, sender).await.unwrap()
+    store.receive_usage(&GoodReport::check(report).unwrap(), sender).await.unwrap()
 }
 
 async fn run(test: &TestDatabase, statement: &'static str) {
@@ -61,7 +62,7 @@ on_both! {
         let harness = backend.start().await;
         let now = clock::now();
         let new = flint::model::draft::NewKey { owner: Some("org_7".into()), ..new_key("CI") };
-        let key = harness.store.create_key(new, now, &actor()).await.unwrap().key.id;
+        let key = harness.store.create_key(new.check(now).unwrap(), now, &actor()).await.unwrap().key.id;
         // As if it had been reported for some thousand years.
         let sql = "INSERT INTO usage_rollup (key_id, span, start, outcome, count) VALUES ($1, $2, $3, 'allowed', $4)";
         let mut connection = harness.connect().await;

@@ -4,8 +4,9 @@ use flint::clock;
 use flint::config::Database;
 use flint::doctor::database::examine;
 use flint::doctor::finding::Grade;
-use flint::model::draft::Amendment;
+use flint::model::draft::{Amendment, NewKey, Overlap, Reason};
 use flint::model::import::{Format, parse};
+use flint::model::usage::GoodReport;
 use flint::store::Store;
 use flint::store::feed::Position;
 use flint::store::people::sessions::SignIn;
@@ -17,7 +18,7 @@ use flint_contract::protocol::UsageReport;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Backend, actor, new_key, nobody, on_both};
+use crate::harness::{Backend, actor, draft, new_key, nobody, on_both};
 use crate::program::{Serving, command, connect, flint, flint_json, stderr, stdout};
 
 async fn create(database: &Database, name: &str) -> String {
@@ -196,10 +197,10 @@ on_both! {
         let journal = || Journal::at(test.directory.path().join("revocations"));
         let store = Store::open_with(&test.database, Some(journal())).await.unwrap();
         let now = clock::now();
-        let make = async |store: &Store| store.create_key(new_key("CI"), now, &actor()).await.unwrap();
+        let make = async |store: &Store| store.create_key(new_key("CI").check(now).unwrap(), now, &actor()).await.unwrap();
         let (one, two, three) = (make(&store).await, make(&store).await, make(&store).await);
-        store.revoke_key(&one.key.id, Some("leaked".into()), now, &actor()).await.unwrap();
-        store.rotate_key(&two.key.id, 0, now, &actor()).await.unwrap();
+        store.revoke_key(&one.key.id, Reason::check(Some("leaked".into())).unwrap(), now, &actor()).await.unwrap();
+        store.rotate_key(&two.key.id, Overlap::check(0).unwrap(), now, &actor()).await.unwrap();
         store.revoke_leaked(three.secret.reveal(), None, now).await.unwrap();
         let entries = journal().read().unwrap().revoked;
         assert_eq!(entries.len(), 3);
@@ -219,7 +220,7 @@ on_both! {
         let journal = || Some(Journal::at(test.directory.path().join("revocations")));
         let store = Store::open_with(&test.database, journal()).await.unwrap();
         let now = clock::now();
-        let made = store.create_key(new_key("CI"), now, &actor()).await.unwrap();
+        let made = store.create_key(new_key("CI").check(now).unwrap(), now, &actor()).await.unwrap();
         store.revoke_key(&made.key.id, None, now, &actor()).await.unwrap();
         // A backup that is older than the key: the database knows nothing of it, the journal does.
         let elsewhere = backend.database().await;
@@ -240,7 +241,7 @@ on_both! {
         let store = Store::open_with(&test.database, journal()).await.unwrap();
         let now = clock::now();
         let [rotated, shortened, prolonged, untouched] = ["a", "b", "c", "d"].map(new_key);
-        let make = async |new| store.create_key(new, now, &actor()).await.unwrap().key;
+        let make = async |new: NewKey| store.create_key(new.check(now).unwrap(), now, &actor()).await.unwrap().key;
         let (rotated, shortened) = (make(rotated).await, make(shortened).await);
         let (prolonged, untouched) = (make(prolonged).await, make(untouched).await);
         let mut behind = connect(&test.database).await;
@@ -248,7 +249,7 @@ on_both! {
             let change = Amendment { expires_at: Some(expires_at), ..Amendment::default() };
             store.amend_key(id, change, now, &actor()).await.unwrap()
         };
-        store.rotate_key(&rotated.id, 3_600, now, &actor()).await.unwrap();
+        store.rotate_key(&rotated.id, Overlap::check(3_600).unwrap(), now, &actor()).await.unwrap();
         amend(&shortened.id, Some(now + 60)).await;
         amend(&prolonged.id, Some(now + 60)).await;
         amend(&prolonged.id, None).await;
@@ -280,7 +281,7 @@ on_both! {
         let journal = Journal::at(test.directory.path().join("revocations"));
         let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
         let now = clock::now();
-        let make = async || store.create_key(new_key("CI"), now, &actor()).await.unwrap().key;
+        let make = async || store.create_key(new_key("CI").check(now).unwrap(), now, &actor()).await.unwrap().key;
         let (behind, removed, earlier, untouched) = (make().await, make().await, make().await, make().await);
         for key in [&removed, &earlier] {
             store.revoke_key(&key.id, None, now, &actor()).await.unwrap();
@@ -318,13 +319,13 @@ on_both! {
         let test = backend.database().await;
         let journal = Journal::at(test.directory.path().join("revocations"));
         let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
-        let made = store.create_key(new_key("CI"), clock::now(), &actor()).await.unwrap();
+        let made = store.create_key(draft(new_key("CI")), clock::now(), &actor()).await.unwrap();
         let change = Amendment { expires_at: Some(None), version: Some(9), ..Amendment::default() };
         store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap_err();
         let change = Amendment { name: Some("other".into()), ..Amendment::default() };
         store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap();
         assert_eq!(journal.read().unwrap(), Known::default());
-        store.rotate_key(&made.key.id, 60, clock::now(), &actor()).await.unwrap();
+        store.rotate_key(&made.key.id, Overlap::check(60).unwrap(), clock::now(), &actor()).await.unwrap();
         assert_eq!(journal.read().unwrap().ends.len(), 1);
     }
 
@@ -353,8 +354,8 @@ on_both! {
         };
         journal.prepare().unwrap();
         let (one, other) = (new_key("one"), new_key("other"));
-        let one = store.create_key(one, now, &actor()).await.unwrap().key;
-        let other = store.create_key(other, now, &actor()).await.unwrap().key;
+        let one = store.create_key(one.check(now).unwrap(), now, &actor()).await.unwrap().key;
+        let other = store.create_key(other.check(now).unwrap(), now, &actor()).await.unwrap().key;
         assert_eq!(find().await.grade, Grade::Good);
         store.revoke_key(&one.id, None, now, &actor()).await.unwrap();
         assert_eq!(find().await.grade, Grade::Good);
@@ -394,7 +395,7 @@ on_both! {
         let test = backend.database().await;
         let nowhere = Journal::at(test.directory.path().join("no such folder").join("revocations"));
         let store = Store::open_with(&test.database, Some(nowhere)).await.unwrap();
-        let made = store.create_key(new_key("CI"), clock::now(), &actor()).await.unwrap();
+        let made = store.create_key(draft(new_key("CI")), clock::now(), &actor()).await.unwrap();
         store.revoke_key(&made.key.id, None, clock::now(), &actor()).await.unwrap_err();
         assert_eq!(store.key(&made.key.id).await.unwrap().revoked_at, None);
     }
@@ -404,11 +405,11 @@ on_both! {
         let store = Store::open(&test.database).await.unwrap();
         let now = clock::now();
         let clock = async |process_id: &str, off: i64, late: i64| {
-            let id = format!("{process_id} {off} {late}");
+            let id = format!("{process_id}-{off}-{late}");
             let (from, to) = (now + off - 10, now + off);
             let report = UsageReport { report_id: id, from, to, dropped: 0, entries: Vec::new() };
             let sender = Sender { gateway_id: "g", process_id, received_at: now + late };
-            store.receive_usage(&report, sender).await.unwrap();
+            store.receive_usage(&GoodReport::check(report).unwrap(), sender).await.unwrap();
             let findings = examine(&store, now).await.unwrap();
             let found = findings.into_iter().find(|one| one.check == "clock").unwrap();
             (found.grade, found.finding)
@@ -499,7 +500,7 @@ async fn a_recovery_that_was_stopped_on_its_way_goes_on_in_a_new_epoch() {
     let store = Store::open(&test.database).await.unwrap();
     let now = clock::now();
     for name in ["one", "two", "three"] {
-        let key = store.create_key(new_key(name), now, &actor()).await.unwrap().key;
+        let key = store.create_key(new_key(name).check(now).unwrap(), now, &actor()).await.unwrap().key;
         store.revoke_key(&key.id, None, now, &actor()).await.unwrap();
     }
     let mut connection = connect(&test.database).await;

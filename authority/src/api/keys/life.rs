@@ -13,6 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, OptionalBody};
 use crate::clock;
 use crate::model::DEFAULT_OVERLAP;
+use crate::model::draft::{Overlap, Reason};
 use crate::server::address;
 use crate::views::gateway::PropagationView;
 use crate::views::key::{KeyView, LeakedAnswer, RotatedKey};
@@ -59,7 +60,8 @@ pub(in crate::api) async fn rotate(
     OptionalBody(body): OptionalBody<RotateKey, SMALL>,
 ) -> Result<Response, ApiError> {
     let now = clock::now();
-    let overlap = body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
+    let overlap = Overlap::check(body.overlap_seconds.unwrap_or(DEFAULT_OVERLAP));
+    let overlap = overlap.map_err(ApiError::invalid_fields)?;
     // Asked first: when there is a new key, nothing may fail that would keep its secret back.
     let last_used = app.store.key_with_use(&id).await?.last_used;
     let rotated = app.store.rotate_key(&id, overlap, now, &caller.actor).await?;
@@ -75,9 +77,10 @@ pub(in crate::api) async fn revoke(
     Path(id): Path<String>,
     OptionalBody(body): OptionalBody<RevokeKey, SMALL>,
 ) -> Result<Json<KeyView>, ApiError> {
+    let reason = Reason::check(body.reason).map_err(ApiError::invalid_fields)?;
     let now = clock::now();
     let last_used = app.store.key_with_use(&id).await?.last_used;
-    let key = app.store.revoke_key(&id, body.reason, now, &caller.actor).await?;
+    let key = app.store.revoke_key(&id, reason, now, &caller.actor).await?;
     Ok(Json(KeyView::new(key, last_used, now)))
 }
 

@@ -3,7 +3,8 @@
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::store::Actor;
+use crate::model::draft::Overlap;
+use crate::store::{Actor, StoreError};
 use crate::views::gateway::GatewayWithToken;
 
 #[derive(clap::Args)]
@@ -17,9 +18,9 @@ pub(in crate::cli) struct RotateToken {
 
 impl RotateToken {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let overlap = Overlap::check(self.overlap).map_err(StoreError::Invalid)?;
         let (store, now) = (global.open_existing().await?, clock::now());
-        let (gateway, token) =
-            store.rotate_gateway_token(&self.gateway, self.overlap, now, &Actor::cli()).await?;
+        let (gateway, token) = store.rotate_gateway_token(&self.gateway, overlap, now, &Actor::cli()).await?;
         if global.json {
             return output::json(&GatewayWithToken::new(gateway, &token));
         }

@@ -4,8 +4,8 @@ use crate::cli::duration::End;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::NewKey;
-use crate::store::Actor;
 use crate::store::keys::Made;
+use crate::store::{Actor, StoreError};
 use crate::views::key::KeyWithSecret;
 
 #[derive(clap::Args)]
@@ -50,7 +50,8 @@ impl Create {
             expires_at: Some(self.expires.after(now)),
             rotate_by: Some(self.rotate.after(now)),
         };
-        let made = global.open().await?.create_key(new, now, &Actor::cli()).await?;
+        let draft = new.check(now).map_err(StoreError::Invalid)?;
+        let made = global.open().await?.create_key(draft, now, &Actor::cli()).await?;
         print(global, made, now)
     }
 }

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
+use crate::model::draft::Reason;
 use crate::store::feed::propagation::Propagation;
-use crate::store::{Actor, Store};
+use crate::store::{Actor, Store, StoreError};
 use crate::views::gateway::PropagationView;
 use crate::views::key::KeyView;
 
@@ -36,9 +37,10 @@ struct Revoked<'a> {
 
 impl Revoke {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let reason = Reason::check(self.reason).map_err(StoreError::Invalid)?;
         let (store, now) = (global.open_existing().await?, clock::now());
         let last_used = store.key_with_use(&self.id).await?.last_used;
-        let key = store.revoke_key(&self.id, self.reason, now, &Actor::cli()).await?;
+        let key = store.revoke_key(&self.id, reason, now, &Actor::cli()).await?;
         let view = KeyView::new(key, last_used, now);
         let told = match self.wait {
             Some(span) => Some(wait(&store, &view.id, span).await?),

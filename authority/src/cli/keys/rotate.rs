@@ -3,7 +3,8 @@
 use crate::cli::duration::parse_span;
 use crate::cli::{Global, output};
 use crate::clock;
-use crate::store::Actor;
+use crate::model::draft::Overlap;
+use crate::store::{Actor, StoreError};
 use crate::views::key::RotatedKey;
 
 #[derive(clap::Args)]
@@ -17,11 +18,12 @@ pub(in crate::cli) struct Rotate {
 
 impl Rotate {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let overlap = Overlap::check(self.overlap).map_err(StoreError::Invalid)?;
         let now = clock::now();
         let store = global.open_existing().await?;
         // Asked first: when there is a new key, nothing may fail that would keep its secret back.
         let last_used = store.key_with_use(&self.id).await?.last_used;
-        let rotated = store.rotate_key(&self.id, self.overlap, now, &Actor::cli()).await?;
+        let rotated = store.rotate_key(&self.id, overlap, now, &Actor::cli()).await?;
         if global.json {
             return output::json(&RotatedKey::new(rotated, last_used, now));
         }

@@ -54,18 +54,18 @@ pub(super) async fn create(posted: Posted) -> Result<Response, PageError> {
     let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::sent(&catalogue, &fields, None, visitor.now);
     let mut errors = Errors::default();
-    let new = form.new_key(&mut errors);
-    if errors.is_empty()
+    let draft = form.draft(&mut errors);
+    if draft.is_some()
         && form.is_live()
         && let Err(problem) = visitor.confirm(fields.raw("password")).await?
     {
         errors.add("password", problem);
     }
-    if !errors.is_empty() {
+    let (Some(draft), true) = (draft, errors.is_empty()) else {
         return show(&visitor, form, errors);
-    }
+    };
     let making = visitor.once(&fields, "the key", |store, now, actor| async move {
-        store.create_key(new, now, &actor).await
+        store.create_key(draft, now, &actor).await
     });
     let made = making.await??;
     Ok(reveal::page(&visitor, &made, None))

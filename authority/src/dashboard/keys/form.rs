@@ -5,7 +5,7 @@ use flint_contract::key::Environment;
 use crate::dashboard::fields::{Errors, Fields};
 use crate::dashboard::parts::grid::Grid;
 use crate::dashboard::parts::when;
-use crate::model::draft::{Amendment, NewKey};
+use crate::model::draft::{Amendment, Draft, NewKey};
 use crate::model::{DAY, Key};
 use crate::store::keys::catalogue::Offered;
 
@@ -102,8 +102,8 @@ impl KeyForm {
         self.environment == Environment::Live.as_str()
     }
 
-    /// The key that is asked for. Mistakes of this form are noted; the model finds the others.
-    pub(super) fn new_key(&self, errors: &mut Errors) -> NewKey {
+    /// The key that is asked for, if there are no mistakes. Those of this form are noted; the model finds the others.
+    pub(super) fn draft(&self, errors: &mut Errors) -> Option<Draft> {
         if Environment::parse(&self.environment).is_none() {
             errors.add("environment", "Choose live or test.");
         }
@@ -117,10 +117,13 @@ impl KeyForm {
             expires_at: self.end(errors),
             rotate_by: None,
         };
-        if let Err(mistakes) = new.clone().check(self.now) {
-            errors.add_all(mistakes.into_iter().filter(|one| !errors.has(&one.field)).collect());
+        match new.check(self.now) {
+            Ok(draft) => Some(draft).filter(|_| errors.is_empty()),
+            Err(mistakes) => {
+                errors.add_all(mistakes.into_iter().filter(|one| !errors.has(&one.field)).collect());
+                None
+            }
         }
-        new
     }
 
     /// What the form changes about a key. What is as it was is left out.

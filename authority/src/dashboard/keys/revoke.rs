@@ -10,6 +10,7 @@ use crate::dashboard::parts::when::When;
 use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html_with, lead_to};
 use crate::dashboard::visitor::{Posted, Visitor};
+use crate::model::draft::{Mistake, Reason};
 use crate::model::{Key, State};
 use crate::store::keys::listing::Listed;
 
@@ -111,18 +112,16 @@ pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, P
 }
 
 /// The reason that is kept: the chosen one, and what was written besides.
-fn reason(typed: &Typed, errors: &mut Errors) -> Option<String> {
+fn reason(typed: &Typed, errors: &mut Errors) -> Option<Reason> {
     let chosen = typed.reason.as_deref().unwrap_or_default();
     if !REASONS.iter().any(|reason| reason.0 == chosen) {
         errors.add("reason", "Choose a reason.");
     }
-    let mut mistakes = crate::model::draft::Mistakes::default();
     let parts = [chosen, &typed.note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-    let reason = mistakes.text("note", Some(parts.join(": ")));
-    if let Err(mistakes) = mistakes.none_or(()) {
-        errors.add_all(mistakes);
-    }
-    reason
+    Reason::check(Some(parts.join(": "))).unwrap_or_else(|mistakes| {
+        errors.add_all(mistakes.into_iter().map(|one| Mistake { field: "note".into(), ..one }).collect());
+        None
+    })
 }
 
 impl RevokePage {

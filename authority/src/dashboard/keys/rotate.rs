@@ -11,6 +11,7 @@ use crate::dashboard::parts::when::{self, When};
 use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html_with};
 use crate::dashboard::visitor::{Posted, Visitor};
+use crate::model::draft::Overlap;
 use crate::model::{DAY, DEFAULT_OVERLAP, Key, Refusal, State};
 use crate::store::StoreError;
 use crate::store::keys::listing::Listed;
@@ -106,6 +107,7 @@ pub(super) async fn rotate(Path(id): Path, posted: Posted) -> Result<Response, P
         refuse(&listed.key, visitor.now)?;
         return show(&visitor, listed, overlap.unwrap_or(DEFAULT_OVERLAP), errors);
     };
+    let overlap = Overlap::check(overlap).map_err(StoreError::Invalid)?;
     let rotating = visitor.once(&fields, "the new key", |store, now, actor| async move {
         store.rotate_key(&id, overlap, now, &actor).await
     });

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use crate::clock;
-use crate::model::MAX_OVERLAP;
-use crate::model::draft::Mistakes;
+use crate::model::draft::{Mistakes, Overlap};
 use crate::secret::{self, GATEWAY_PREFIX, Secret};
 use crate::store::audit::Line;
 use crate::store::{Actor, Store, StoreError, Write};
@@ -87,21 +86,16 @@ impl Store {
     pub async fn rotate_gateway_token(
         &self,
         id: &str,
-        overlap: i64,
+        overlap: Overlap,
         now: i64,
         actor: &Actor,
     ) -> Result<(Gateway, Secret), StoreError> {
-        let mut mistakes = Mistakes::default();
-        if !(0..=MAX_OVERLAP).contains(&overlap) {
-            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
-        }
-        mistakes.none_or(()).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
         let gateway = write.gateway(id).await?;
         if gateway.revoked_at.is_some() {
             return Err(StoreError::GatewayRevoked);
         }
-        let end = now + overlap;
+        let end = now + overlap.seconds();
         let sql = "UPDATE gateway_token SET expires_at = $1 WHERE gateway_id = $2 \
                    AND (expires_at IS NULL OR expires_at > $1)";
         sqlx::query(sql).bind(end).bind(gateway.id.as_str()).execute(&mut *write.tx).await?;

@@ -1,7 +1,6 @@
 //! Usage reports, as they come in (contract §7).
 
-use flint_contract::protocol::UsageReport;
-
+use crate::model::usage::GoodReport;
 use crate::store::{Store, StoreError};
 
 /// How many reports of one gateway may wait to be added up, and how many entries they may have.
@@ -30,15 +29,16 @@ pub struct Sender<'a> {
 }
 
 impl Store {
-    /// Stores a report, once, whatever the number of times that it comes. It must be a good one.
+    /// Stores a report, once, whatever the number of times that it comes.
     ///
     /// # Errors
     /// Where the database fails; the report is not stored then.
     pub async fn receive_usage(
         &self,
-        report: &UsageReport,
+        report: &GoodReport,
         sender: Sender<'_>,
     ) -> Result<Received, StoreError> {
+        let report = report.get();
         if self.is_full(sender.gateway_id).await? {
             return Ok(Received::Full);
         }
