@@ -33,14 +33,14 @@ const MAX_LIMIT: u32 = 10_000;
 /// What a held call asked for, and which change was the latest then. The cursor and not its number: another epoch gives
 /// the same numbers to other changes.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Asked {
+pub(super) struct PageRequest {
     cursor: String,
     limit: u32,
     latest: i64,
 }
 
 /// The page that was read last for a held call.
-pub(super) type LastPage = Mutex<Option<(Asked, Written)>>;
+pub(super) type LastPage = Mutex<Option<(PageRequest, Written)>>;
 
 /// A page as it is sent. It is in memory once, however many calls it answers.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ pub(super) async fn read(
 }
 
 /// The page that a change has brought. A change wakes every held call, and most ask for the same page: it is read once.
-async fn page_after(app: &App, position: Position, asked: Asked) -> Result<Written, StoreError> {
+async fn page_after(app: &App, position: Position, asked: PageRequest) -> Result<Written, StoreError> {
     let mut last = app.last_page.lock().await;
     if let Some((_, page)) = last.as_ref().filter(|(of, _)| *of == asked) {
         return Ok(page.clone());
@@ -149,7 +149,7 @@ async fn wait_for_news(
         let (page, turn) = match position {
             Position::After(_) if woken => {
                 let cursor = cursor.unwrap_or_default().to_owned();
-                (page_after(app, position, Asked { cursor, limit, latest }).await?, None)
+                (page_after(app, position, PageRequest { cursor, limit, latest }).await?, None)
             }
             _ => {
                 let turn = app.store.turns().own(gateway_id, OF_A_GATEWAY).await?;

@@ -9,7 +9,7 @@ use super::Site;
 use super::activity::csv;
 use super::error::PageError;
 use super::fields::{Fields, link};
-use super::parts::log::{Entry, entries};
+use super::parts::log::{LogEntry, entries};
 use super::parts::when;
 use super::shell::{Section, Shell, html};
 use super::visitor::Visitor;
@@ -41,15 +41,15 @@ const ACTIONS: [(&str, &str); 9] = [
 #[template(path = "audit.html")]
 struct AuditPage {
     shell: Shell,
-    asked: Asked,
-    log: Vec<Entry>,
+    asked: AuditQuery,
+    log: Vec<LogEntry>,
     next: Option<String>,
     export: String,
 }
 
 /// What the address asks for.
 #[derive(Clone, Debug, Default)]
-struct Asked {
+struct AuditQuery {
     actor: String,
     action: String,
     subject: String,
@@ -63,13 +63,13 @@ pub(super) fn router() -> Router<Site> {
 }
 
 async fn page(visitor: Visitor) -> Result<Response, PageError> {
-    let asked = Asked::read(&visitor.query);
+    let asked = AuditQuery::read(&visitor.query);
     let mut lines = visitor.store.audit(&asked.filter(PAGE + 1)?).await?.lines;
     let more = lines.len() > PAGE as usize;
     lines.truncate(PAGE as usize);
     let next = lines.last().filter(|_| more).map(|last| {
         let before = last.seq.to_string();
-        Asked { before, ..asked.clone() }.link(PATH)
+        AuditQuery { before, ..asked.clone() }.link(PATH)
     });
     let page = AuditPage {
         shell: Shell::new(&visitor, Section::Audit, "Audit log"),
@@ -82,7 +82,7 @@ async fn page(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 async fn export(visitor: Visitor) -> Result<Response, PageError> {
-    let mut filter = Asked::read(&visitor.query).filter(EXPORT)?;
+    let mut filter = AuditQuery::read(&visitor.query).filter(EXPORT)?;
     let mut text = String::new();
     while filter.limit > 0 && text.len() < MOST_BYTES {
         let page = visitor.store.audit(&filter).await?;
@@ -104,11 +104,11 @@ impl AuditPage {
     }
 
     fn first(&self) -> String {
-        Asked { before: String::new(), ..self.asked.clone() }.link(PATH)
+        AuditQuery { before: String::new(), ..self.asked.clone() }.link(PATH)
     }
 }
 
-impl Asked {
+impl AuditQuery {
     fn read(query: &Fields) -> Self {
         let word = |name| query.get(name).to_owned();
         Self {

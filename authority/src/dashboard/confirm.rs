@@ -50,14 +50,14 @@ struct SecretPage<'a> {
 }
 
 /// Somebody who comes to the question, or who answers it.
-pub(super) struct Asked {
+pub(super) struct Confirmation {
     pub(super) visitor: Visitor,
     /// The form that answers.
     pub(super) fields: Fields,
     is_answered: bool,
 }
 
-impl FromRequest<Site> for Asked {
+impl FromRequest<Site> for Confirmation {
     type Rejection = PageError;
 
     async fn from_request(request: Request, site: &Site) -> Result<Self, PageError> {
@@ -70,7 +70,7 @@ impl FromRequest<Site> for Asked {
     }
 }
 
-impl Asked {
+impl Confirmation {
     /// What was answered: the overlap, once the password has been confirmed. The error is the page that asks, where nothing
     /// was answered yet or something is missing.
     pub(super) async fn answer(

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::Site;
-use super::confirm::{Asked, Question, show_secret};
+use super::confirm::{Confirmation, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
 use super::keys::create::once;
@@ -185,14 +185,14 @@ fn rotation(gateway: &Gateway) -> Question<'static> {
     }
 }
 
-async fn rotate(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn rotate(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let gateway = find(&asked.visitor, &id).await?;
     let overlap = match asked.answer(&rotation(&gateway)).await? {
         Ok(overlap) => overlap,
         Err(again) => return Ok(again),
     };
     let overlap = Overlap::check(overlap).map_err(StoreError::Invalid)?;
-    let Asked { visitor, fields, .. } = &asked;
+    let Confirmation { visitor, fields, .. } = &asked;
     let rotating = visitor.once(fields, "the token", |store, now, actor| async move {
         store.rotate_gateway_token(&id, overlap, now, &actor).await
     });
@@ -213,12 +213,12 @@ fn revocation(gateway: &Gateway) -> Question<'static> {
     }
 }
 
-async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn revoke(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let gateway = find(&asked.visitor, &id).await?;
     if let Err(again) = asked.answer(&revocation(&gateway)).await? {
         return Ok(again);
     }
-    let Asked { visitor, .. } = &asked;
+    let Confirmation { visitor, .. } = &asked;
     visitor.store.revoke_gateway(&id, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/gateways?done=revoked"))
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::Site;
-use super::confirm::{Asked, Question, show_secret};
+use super::confirm::{Confirmation, Question, show_secret};
 use super::error::PageError;
 use super::fields::Errors;
 use super::keys::create::once;
@@ -27,14 +27,14 @@ const DOTS: &str = "••••••••••••••••";
 #[template(path = "operators.html")]
 struct OperatorsPage {
     shell: Shell,
-    rows: Vec<Row>,
+    rows: Vec<OperatorRow>,
     name: String,
     errors: Errors,
     once: String,
     is_stale: bool,
 }
 
-struct Row {
+struct OperatorRow {
     name: String,
     path: String,
     created: When,
@@ -64,7 +64,7 @@ async fn show(visitor: &Visitor, name: String, errors: Errors) -> Result<Respons
         _ => None,
     };
     let own = &visitor.session.operator.id;
-    let rows = visitor.store.operators().await?.into_iter().map(|operator| Row {
+    let rows = visitor.store.operators().await?.into_iter().map(|operator| OperatorRow {
         path: format!("{PATH}/{}", operator.id),
         created: When::day(operator.created_at),
         by: super::keys::who(&operator.created_by),
@@ -168,12 +168,12 @@ fn password_question(operator: &Operator) -> Question<'static> {
     }
 }
 
-async fn reset_password(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn reset_password(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let operator = find(&asked.visitor, &id).await?;
     if let Err(again) = asked.answer(&password_question(&operator)).await? {
         return Ok(again);
     }
-    let Asked { visitor, fields, .. } = &asked;
+    let Confirmation { visitor, fields, .. } = &asked;
     let name = operator.name.clone();
     let making = visitor.once(fields, "the password", |store, now, actor| async move {
         store.set_password(&name, None, now, &actor).await
@@ -197,12 +197,12 @@ fn disable_question(operator: &Operator) -> Question<'static> {
     }
 }
 
-async fn disable(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn disable(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let operator = find(&asked.visitor, &id).await?;
     if let Err(again) = asked.answer(&disable_question(&operator)).await? {
         return Ok(again);
     }
-    let Asked { visitor, .. } = &asked;
+    let Confirmation { visitor, .. } = &asked;
     visitor.store.disable_operator(&operator.name, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/operators?done=disabled"))
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::Site;
-use super::confirm::{Asked, Question};
+use super::confirm::{Confirmation, Question};
 use super::error::PageError;
 use super::fields::Errors;
 use super::path::Path;
@@ -92,12 +92,12 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Offered, PageError> {
     found.ok_or_else(|| PageError::not_found("permission"))
 }
 
-async fn withdraw(Path(name): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn withdraw(Path(name): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let offered = find(&asked.visitor, &name).await?;
     if let Err(again) = asked.answer(&withdrawal(&offered.name)).await? {
         return Ok(again);
     }
-    let Asked { visitor, .. } = &asked;
+    let Confirmation { visitor, .. } = &asked;
     visitor.store.withdraw_permission(&offered.name, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/permissions?done=withdrawn"))
 }

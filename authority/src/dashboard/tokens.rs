@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::Site;
-use super::confirm::{Asked, Question, show_secret};
+use super::confirm::{Confirmation, Question, show_secret};
 use super::error::PageError;
 use super::fields::{Errors, Fields};
 use super::keys::create::once;
@@ -27,14 +27,14 @@ const DAYS: [i64; 4] = [30, 90, 180, 365];
 #[template(path = "tokens.html")]
 struct TokensPage {
     shell: Shell,
-    rows: Vec<Row>,
+    rows: Vec<TokenRow>,
     form: Form,
     errors: Errors,
     once: String,
     is_stale: bool,
 }
 
-struct Row {
+struct TokenRow {
     token: ApiToken,
     path: String,
     badge: Badge,
@@ -71,7 +71,7 @@ async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response,
     let status = errors.status();
     let page = TokensPage {
         shell: Shell::new(visitor, Section::Tokens, "API tokens").with_notice(notice),
-        rows: tokens.into_iter().map(|token| Row::new(token, visitor.now)).collect(),
+        rows: tokens.into_iter().map(|token| TokenRow::new(token, visitor.now)).collect(),
         form,
         errors,
         once: once()?,
@@ -80,7 +80,7 @@ async fn show(visitor: &Visitor, form: Form, errors: Errors) -> Result<Response,
     Ok(html_with(status, &page))
 }
 
-impl Row {
+impl TokenRow {
     fn new(token: ApiToken, now: i64) -> Self {
         let badge = match (token.revoked_at, token.expires_at) {
             (Some(at), _) => Badge::new("bad", "Revoked", distance(at, now)),
@@ -178,12 +178,12 @@ fn revocation(token: &ApiToken) -> Question<'static> {
     }
 }
 
-async fn revoke(Path(id): Path, mut asked: Asked) -> Result<Response, PageError> {
+async fn revoke(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let token = find(&asked.visitor, &id).await?;
     if let Err(again) = asked.answer(&revocation(&token)).await? {
         return Ok(again);
     }
-    let Asked { visitor, .. } = &asked;
+    let Confirmation { visitor, .. } = &asked;
     visitor.store.revoke_api_token(&id, visitor.now, &visitor.actor()).await?;
     Ok(lead_to("/settings/api-tokens?done=revoked"))
 }

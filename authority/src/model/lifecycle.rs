@@ -7,7 +7,7 @@ use super::{Key, Refusal, State};
 
 /// What is needed of the outside world to make a key: its name, its secret's digest, and who asks when.
 #[derive(Clone, Debug)]
-pub struct Birth {
+pub struct Issuance {
     /// The new key's public name.
     pub id: String,
     /// The SHA-256 of its secret.
@@ -29,10 +29,10 @@ pub struct Rotation {
     pub new: Key,
 }
 
-impl Birth {
+impl Issuance {
     /// A new key.
     #[must_use]
-    pub fn of(self, draft: Draft) -> Key {
+    pub fn key(self, draft: Draft) -> Key {
         Key {
             id: self.id,
             digest: self.digest,
@@ -101,8 +101,8 @@ impl Key {
     ///
     /// # Errors
     /// The key is revoked, has expired, or has already been rotated.
-    pub fn rotate(&self, birth: Birth, overlap: i64) -> Result<Rotation, Refusal> {
-        let now = birth.now;
+    pub fn rotate(&self, issuance: Issuance, overlap: i64) -> Result<Rotation, Refusal> {
+        let now = issuance.now;
         match self.state(now) {
             State::Revoked => return Err(Refusal::Revoked),
             State::Expired => return Err(Refusal::Expired),
@@ -115,7 +115,7 @@ impl Key {
         let again = |end: Option<i64>| end.map(|end| now + (end - begin).max(1));
         let new = Self {
             replaces: Some(self.id.clone()),
-            ..birth.of(Draft {
+            ..issuance.key(Draft {
                 name: self.name.clone(),
                 environment: self.environment,
                 permissions: self.permissions.clone(),

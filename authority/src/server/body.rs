@@ -20,7 +20,7 @@ use super::progress::Exchange;
 struct Stalled;
 
 /// The body of a request.
-pub(super) struct Timed {
+pub(super) struct RequestBody {
     body: Incoming,
     /// Until when the next part must have come; begun with the first look.
     sleep: Option<Pin<Box<Sleep>>>,
@@ -29,7 +29,7 @@ pub(super) struct Timed {
 }
 
 /// The body of an answer. The exchange is over when it is dropped.
-pub(super) struct Told {
+pub(super) struct AnswerBody {
     body: AnyBody,
     _exchange: Exchange,
 }
@@ -62,13 +62,13 @@ impl Unread {
     }
 }
 
-impl Timed {
+impl RequestBody {
     pub(super) fn new(body: Incoming, limits: &Limits) -> Self {
         Self { body, sleep: None, pause: limits.body_pause, end: Instant::now() + limits.body }
     }
 }
 
-impl Body for Timed {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -94,14 +94,14 @@ impl Body for Timed {
     }
 }
 
-impl Told {
+impl AnswerBody {
     pub(super) fn new(body: AnyBody, exchange: Exchange) -> Self {
         exchange.answer();
         Self { body, _exchange: exchange }
     }
 }
 
-impl Body for Told {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 

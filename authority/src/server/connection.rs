@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::body::{Timed, Told};
+use super::body::{AnswerBody, RequestBody};
 use super::crowd::{Guest, Seat};
 use super::limits::Limits;
 use super::origin::{Origin, Proxy, is_trusted};
@@ -126,10 +126,10 @@ impl Serving {
     ) -> Result<Response<Body>, Infallible> {
         let exchange = progress.begin(request.version() == Version::HTTP_2);
         let origin = Origin::of(peer.ip(), over_tls, request.headers(), &self.proxies);
-        let mut request = request.map(|body| Body::new(Timed::new(body, &self.limits)));
+        let mut request = request.map(|body| Body::new(RequestBody::new(body, &self.limits)));
         request.extensions_mut().insert(origin);
         let response = self.router.call(request).await?;
-        Ok(response.map(|body| Body::new(Told::new(body, exchange))))
+        Ok(response.map(|body| Body::new(AnswerBody::new(body, exchange))))
     }
 }
 

@@ -32,18 +32,22 @@ impl Accept for TcpListener {
 
 /// Says something at once, and then not for a while.
 #[derive(Debug, Default)]
-struct Seldom {
+struct LogLimit {
     said: Option<Instant>,
 }
 
 /// Takes connections until the server stops, then waits until all have ended.
 pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
     let most = serving.limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-    let mut room =
-        Room { most, slots: Arc::new(Semaphore::new(most)), crowd: Arc::default(), full: Seldom::default() };
+    let mut room = Room {
+        most,
+        slots: Arc::new(Semaphore::new(most)),
+        crowd: Arc::default(),
+        full: LogLimit::default(),
+    };
     let mut stopping = serving.stopping.clone();
     let mut connections = JoinSet::new();
-    let mut failing = Seldom::default();
+    let mut failing = LogLimit::default();
     loop {
         let next = async {
             match listener.accept().await {
@@ -86,7 +90,7 @@ struct Room {
     most: usize,
     slots: Arc<Semaphore>,
     crowd: Arc<Crowd>,
-    full: Seldom,
+    full: LogLimit,
 }
 
 impl Room {
@@ -117,7 +121,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-impl Seldom {
+impl LogLimit {
     fn is_time(&mut self) -> bool {
         let is_time = self.said.is_none_or(|said| said.elapsed() >= LOG_AGAIN);
         if is_time {

@@ -126,7 +126,7 @@ pub struct AuditLine {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct AuditRow {
     seq: i64,
     at: i64,
     actor_kind: String,
@@ -173,7 +173,7 @@ impl Store {
         filter: &AuditFilter,
         before: i64,
         limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<AuditRow>, StoreError> {
         const ALL: &str = "SELECT seq, at, actor_kind, actor, address, action, subject_kind, subject, before_json, \
              after_json FROM audit WHERE seq < $1 AND at >= $2 AND ($3 = '' OR subject = $3) \
              AND ($4 = '' OR actor = $4) AND ($5 = '' OR SUBSTR(action, 1, LENGTH($5)) = $5) \
@@ -203,7 +203,7 @@ impl Store {
     }
 }
 
-impl Row {
+impl AuditRow {
     /// About how much it takes, in bytes.
     fn size(&self) -> usize {
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -211,10 +211,10 @@ impl Row {
     }
 }
 
-impl TryFrom<Row> for AuditLine {
+impl TryFrom<AuditRow> for AuditLine {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
         let json = |text: Option<String>| {
             text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("audit"))).transpose()
         };

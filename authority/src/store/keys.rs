@@ -6,7 +6,7 @@ pub mod importing; // keys of elsewhere
 pub mod listing; // found and sorted, page by page
 
 pub(in crate::store) mod row; // a key as the database has it
-mod words; // by which keys are found
+mod search; // by which keys are found
 
 use flint_contract::key::Digest;
 use sqlx::AnyConnection;
@@ -16,7 +16,7 @@ use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
 use crate::model::draft::{Amendment, Draft, Overlap, Reason};
-use crate::model::lifecycle::{Birth, Rotation};
+use crate::model::lifecycle::{Issuance, Rotation};
 use crate::secret::{self, Secret};
 use row::{KeyRow, key_columns};
 
@@ -48,8 +48,8 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn create_key(&self, draft: Draft, now: i64, actor: &Actor) -> Result<Made, StoreError> {
-        let made = birth(draft.environment.prefix(), now, actor)?;
-        let made = Made { key: made.0.of(draft), secret: made.1 };
+        let made = issue(draft.environment.prefix(), now, actor)?;
+        let made = Made { key: made.0.key(draft), secret: made.1 };
         let mut write = self.write().await?;
         let seq = write.next_changes(1).await?;
         if !write.insert_key(&made.key, seq).await? {
@@ -176,8 +176,8 @@ impl Store {
     ) -> Result<Rotated, StoreError> {
         let mut write = self.write().await?;
         let before = write.find_to_change(id).await?;
-        let (birth, secret) = birth(before.environment.prefix(), now, actor)?;
-        let Rotation { old, new } = before.rotate(birth, overlap.seconds())?;
+        let (issuance, secret) = issue(before.environment.prefix(), now, actor)?;
+        let Rotation { old, new } = before.rotate(issuance, overlap.seconds())?;
         // The new key comes first, so that no gateway ever knows neither.
         let seq = write.next_changes(1).await?;
         if !write.insert_key(&new, seq).await? {
@@ -229,14 +229,14 @@ pub(super) async fn find(connection: &mut AnyConnection, id: &str) -> Result<Key
     row.ok_or(StoreError::NotFound("key"))?.into_key()
 }
 
-fn birth(prefix: &str, now: i64, actor: &Actor) -> Result<(Birth, Secret), StoreError> {
+fn issue(prefix: &str, now: i64, actor: &Actor) -> Result<(Issuance, Secret), StoreError> {
     let secret = Secret::generate(prefix)?;
-    let birth = Birth {
+    let issuance = Issuance {
         id: secret::new_id("key", clock::since_epoch().as_millis())?,
         digest: secret.digest(),
         hint: Some(secret.hint()),
         now,
         by: actor.label(),
     };
-    Ok((birth, secret))
+    Ok((issuance, secret))
 }

@@ -67,7 +67,7 @@ pub struct Watch {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct NoticeRow {
     id: String,
     key_id: String,
     kind: String,
@@ -226,7 +226,7 @@ impl Store {
                    RETURNING id, key_id, kind, comes_at, step, made_at, attempts";
         let mut write = self.write().await?;
         let query = sqlx::query_as(sql).bind(now + CLAIM).bind(id.to_owned()).bind(now);
-        let row: Option<Row> = query.fetch_optional(&mut *write.tx).await?;
+        let row: Option<NoticeRow> = query.fetch_optional(&mut *write.tx).await?;
         let Some(row) = row else {
             return Ok(None);
         };

@@ -23,8 +23,8 @@ const PAGE: u32 = 50;
 #[template(path = "keys/list.html")]
 struct ListPage {
     shell: Shell,
-    asked: Asked,
-    rows: Vec<Row>,
+    asked: ListQuery,
+    rows: Vec<KeyRow>,
     next: Option<String>,
     previous: Option<String>,
     /// There are no keys at all.
@@ -34,7 +34,7 @@ struct ListPage {
 
 /// What the address asks for, word by word.
 #[derive(Clone, Debug, Default)]
-struct Asked {
+struct ListQuery {
     q: String,
     environment: String,
     status: String,
@@ -44,7 +44,7 @@ struct Asked {
 }
 
 /// A key in the list.
-struct Row {
+struct KeyRow {
     id: String,
     name: String,
     path: String,
@@ -87,7 +87,7 @@ const SORTS: [(&str, &str); 7] = [
 
 /// The list.
 pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
-    let asked = Asked::read(&visitor.query);
+    let asked = ListQuery::read(&visitor.query);
     let filter = asked.filter(visitor.now)?;
     let page = visitor.store.list_keys(&filter, visitor.now).await.map_err(|error| match error {
         crate::store::StoreError::Invalid(mistakes) if mistakes.iter().all(|one| one.field == "cursor") => {
@@ -102,7 +102,7 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
         .into_iter()
         .map(|listed| {
             let points = activity.remove(&listed.key.id).unwrap_or_default();
-            Row::new(listed, &points, visitor.now)
+            KeyRow::new(listed, &points, visitor.now)
         })
         .collect();
     let environment = Environment::parse(&asked.environment);
@@ -112,8 +112,8 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
             .in_environment(environment)
             .with_notice(deleted),
         is_empty: rows.is_empty() && asked.is_everything(),
-        next: page.next.map(|after| Asked { after, ..asked.clone() }.link()),
-        previous: page.previous.map(|after| Asked { after, ..asked.clone() }.link()),
+        next: page.next.map(|after| ListQuery { after, ..asked.clone() }.link()),
+        previous: page.previous.map(|after| ListQuery { after, ..asked.clone() }.link()),
         create: link("/settings/api-keys/new", &[("environment", &asked.environment)]),
         asked,
         rows,
@@ -140,7 +140,7 @@ impl ListPage {
     }
 
     fn first(&self) -> String {
-        Asked { after: String::new(), ..self.asked.clone() }.link()
+        ListQuery { after: String::new(), ..self.asked.clone() }.link()
     }
 
     fn all(&self) -> String {
@@ -148,9 +148,9 @@ impl ListPage {
     }
 }
 
-// === impl Asked ===
+// === impl ListQuery ===
 
-impl Asked {
+impl ListQuery {
     fn read(query: &Fields) -> Self {
         let word = |name| query.get(name).to_owned();
         Self {
@@ -222,9 +222,9 @@ impl Asked {
     }
 }
 
-// === impl Row ===
+// === impl KeyRow ===
 
-impl Row {
+impl KeyRow {
     fn new(listed: Listed, points: &[Point], now: i64) -> Self {
         let Listed { key, last_used: used } = listed;
         let is_over = matches!(key.state(now), State::Revoked | State::Expired);
@@ -251,7 +251,7 @@ impl Row {
     }
 }
 
-impl Row {
+impl KeyRow {
     /// What else there is to say, after the first badge.
     fn others(&self) -> &[Badge] {
         self.badges.get(1..).unwrap_or_default()

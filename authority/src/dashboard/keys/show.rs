@@ -11,7 +11,7 @@ use crate::dashboard::fields::link;
 use crate::dashboard::parts::badge::{Badge, badges};
 use crate::dashboard::parts::chart::Chart;
 use crate::dashboard::parts::effect::Effect;
-use crate::dashboard::parts::log::{Entry, entries};
+use crate::dashboard::parts::log::{LogEntry, entries};
 use crate::dashboard::parts::when::When;
 use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html};
@@ -45,7 +45,7 @@ struct KeyPage {
     ranges: Vec<(&'static str, String, bool)>,
     chart: Chart,
     effect: Effect,
-    log: Vec<Entry>,
+    log: Vec<LogEntry>,
     log_link: String,
     export: String,
 }

@@ -17,13 +17,13 @@ pub(in crate::dashboard) struct Effect {
     verb: &'static str,
     applied: usize,
     of: usize,
-    rows: Vec<Row>,
+    rows: Vec<ProcessRow>,
     /// How many processes are not among them.
     unlisted: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Row {
+struct ProcessRow {
     gateway: String,
     process: String,
     badge: Badge,
@@ -37,7 +37,7 @@ impl Effect {
     pub(in crate::dashboard) fn new(propagation: Propagation, verb: &'static str, now: i64) -> Self {
         let unlisted = propagation.followers.len().saturating_sub(MOST_ROWS);
         // Those that lag come first.
-        let rows = propagation.followers.into_iter().take(MOST_ROWS).map(|one| Row {
+        let rows = propagation.followers.into_iter().take(MOST_ROWS).map(|one| ProcessRow {
             badge: match one.standing {
                 Standing::Applied => Badge::new("good", verb, String::new()),
                 Standing::Pending => Badge::new("warn", "Not yet", String::new()),

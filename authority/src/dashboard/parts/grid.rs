@@ -18,14 +18,14 @@ const NONE: &str = "none";
 #[derive(Clone, Debug)]
 pub(in crate::dashboard) struct Grid {
     pub(in crate::dashboard) preset: String,
-    pub(in crate::dashboard) rows: Vec<Row>,
+    pub(in crate::dashboard) rows: Vec<GridRow>,
     /// Grants that are not in the catalogue, one a line.
     pub(in crate::dashboard) custom: String,
 }
 
 /// A resource.
 #[derive(Clone, Debug)]
-pub(in crate::dashboard) struct Row {
+pub(in crate::dashboard) struct GridRow {
     pub(in crate::dashboard) resource: String,
     pub(in crate::dashboard) about: String,
     /// `none`, `read`, `write` or `both`.
@@ -43,7 +43,7 @@ pub(in crate::dashboard) struct Other {
     pub(in crate::dashboard) checked: bool,
 }
 
-impl Row {
+impl GridRow {
     /// The choices of this resource: word, label, and whether it is taken.
     pub(in crate::dashboard) fn choices(&self) -> Vec<(&'static str, &'static str, bool, bool)> {
         [
@@ -132,12 +132,12 @@ impl Grid {
 }
 
 /// The catalogue by resource, with what of it is granted.
-fn rows(catalogue: &[Offered], grants: &[String]) -> Vec<Row> {
+fn rows(catalogue: &[Offered], grants: &[String]) -> Vec<GridRow> {
     let granted = |name: &str| grants.iter().any(|grant| grant == name);
-    let mut rows = BTreeMap::<&str, Row>::new();
+    let mut rows = BTreeMap::<&str, GridRow>::new();
     for offered in catalogue {
         let Some((resource, action)) = offered.name.rsplit_once(':') else { continue };
-        let row = rows.entry(resource).or_insert_with(|| Row {
+        let row = rows.entry(resource).or_insert_with(|| GridRow {
             resource: resource.into(),
             about: String::new(),
             choice: "none",
@@ -157,7 +157,7 @@ fn rows(catalogue: &[Offered], grants: &[String]) -> Vec<Row> {
         row.about.push_str(if row.about.is_empty() || offered.description.is_empty() { "" } else { " · " });
         row.about.push_str(&offered.description);
     }
-    let mut rows: Vec<Row> = rows.into_values().collect();
+    let mut rows: Vec<GridRow> = rows.into_values().collect();
     for row in &mut rows {
         let held = |action: &str| granted(&format!("{}:{action}", row.resource));
         row.choice = match (row.read && held("read"), row.write && held("write")) {

@@ -8,7 +8,7 @@ use crate::store::audit::AuditLine;
 
 /// One line.
 #[derive(Clone, Debug)]
-pub(in crate::dashboard) struct Entry {
+pub(in crate::dashboard) struct LogEntry {
     pub(in crate::dashboard) when: When,
     pub(in crate::dashboard) action: String,
     pub(in crate::dashboard) code: String,
@@ -23,11 +23,11 @@ pub(in crate::dashboard) struct Entry {
 }
 
 /// Lines in words.
-pub(in crate::dashboard) fn entries(lines: Vec<AuditLine>, now: i64) -> Vec<Entry> {
-    lines.into_iter().map(|line| Entry::new(line, now)).collect()
+pub(in crate::dashboard) fn entries(lines: Vec<AuditLine>, now: i64) -> Vec<LogEntry> {
+    lines.into_iter().map(|line| LogEntry::new(line, now)).collect()
 }
 
-impl Entry {
+impl LogEntry {
     fn new(line: AuditLine, now: i64) -> Self {
         let name = line.after.as_ref().or(line.before.as_ref()).and_then(|facts| facts["name"].as_str());
         Self {

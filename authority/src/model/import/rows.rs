@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::{FIELDS, Mistake, mistake};
 
 /// A row's number in the file, and its fields.
-pub(super) type Row = (u64, Result<Map<String, Value>, Vec<Mistake>>);
-pub(super) type Rows<'text> = Box<dyn Iterator<Item = Row> + 'text>;
+pub(super) type ParsedRow = (u64, Result<Map<String, Value>, Vec<Mistake>>);
+pub(super) type Rows<'text> = Box<dyn Iterator<Item = ParsedRow> + 'text>;
 
 /// Comma-separated values. Wrong headings are one bad row.
 pub(super) fn csv_rows(text: &str) -> Rows<'_> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::DAY;
-use crate::model::lifecycle::Birth;
+use crate::model::lifecycle::Issuance;
 
 const NOW: i64 = 1_790_000_000;
 /// The SHA-256 of `abc` (FIPS 180-4).
@@ -101,8 +101,9 @@ fn a_line_knows_its_key_again() {
         parse(&text, Format::Csv, now).good.remove(0)
     };
     let make = |line: &Line, now| {
-        let birth = Birth { id: "key_1".into(), digest: line.digest, hint: None, now, by: "cli:test".into() };
-        birth.of(line.draft.clone())
+        let issuance =
+            Issuance { id: "key_1".into(), digest: line.digest, hint: None, now, by: "cli:test".into() };
+        issuance.key(line.draft.clone())
     };
     // Another day, whether the line says when the key is due or not.
     for more in ["", "owner=org_7", "rotate_by=1799999999", "expires_at=1799999999"] {

@@ -4,14 +4,14 @@ use crate::model::draft::NewKey;
 
 const NOW: i64 = 1_790_000_000;
 
-fn birth(id: &str, now: i64) -> Birth {
-    Birth { id: id.into(), digest: Digest::of(id.as_bytes()), hint: None, now, by: "ada".into() }
+fn issuance(id: &str, now: i64) -> Issuance {
+    Issuance { id: id.into(), digest: Digest::of(id.as_bytes()), hint: None, now, by: "ada".into() }
 }
 
 fn key() -> Key {
     let draft =
         NewKey { name: "CI".into(), environment: "live".into(), ..NewKey::default() }.check(NOW).unwrap();
-    birth("key_1", NOW).of(draft)
+    issuance("key_1", NOW).key(draft)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn nothing_leads_away_from_revoked() {
     let revoked = key().revoke(NOW + 5, Some("leaked".into())).unwrap();
     assert_eq!((revoked.revoked_at, revoked.version), (Some(NOW + 5), 2));
     assert_eq!(revoked.revoke(NOW + 6, Some("again".into())), None);
-    assert_eq!(revoked.rotate(birth("key_2", NOW + 6), DAY).unwrap_err(), Refusal::Revoked);
+    assert_eq!(revoked.rotate(issuance("key_2", NOW + 6), DAY).unwrap_err(), Refusal::Revoked);
     let later = Amendment { expires_at: Some(None), ..Amendment::default() };
     assert_eq!(revoked.amend(NOW + 6, later).unwrap_err(), Refusal::Revoked);
 }
@@ -51,7 +51,7 @@ fn a_revocation_in_the_future_is_brought_forward_and_never_put_off() {
 fn rotation_gives_the_new_key_all_but_the_secret_and_the_old_one_an_end() {
     let old = Key { owner: Some("org_7".into()), allowed_cidrs: Some(vec!["::1".into()]), ..key() };
     let later = NOW + 80 * DAY;
-    let rotation = old.rotate(birth("key_2", later), DAY).unwrap();
+    let rotation = old.rotate(issuance("key_2", later), DAY).unwrap();
     assert_eq!(rotation.old.expires_at, Some(later + DAY));
     assert_eq!(rotation.old.replaced_by.as_deref(), Some("key_2"));
     assert_eq!(rotation.new.replaces.as_deref(), Some("key_1"));
@@ -65,29 +65,29 @@ fn rotation_gives_the_new_key_all_but_the_secret_and_the_old_one_an_end() {
 #[test]
 fn an_overlap_never_outlasts_the_old_key() {
     let later = NOW + 90 * DAY - 60;
-    let rotation = key().rotate(birth("key_2", later), 7 * DAY).unwrap();
+    let rotation = key().rotate(issuance("key_2", later), 7 * DAY).unwrap();
     assert_eq!(rotation.old.expires_at, Some(NOW + 90 * DAY));
 }
 
 #[test]
 fn no_overlap_revokes_at_once() {
-    let rotation = key().rotate(birth("key_2", NOW + 5), 0).unwrap();
+    let rotation = key().rotate(issuance("key_2", NOW + 5), 0).unwrap();
     assert_eq!(rotation.old.state(NOW + 5), State::Revoked);
     assert_eq!(rotation.new.state(NOW + 5), State::Active);
 }
 
 #[test]
 fn a_key_is_rotated_once_and_only_while_it_lives() {
-    let rotation = key().rotate(birth("key_2", NOW), DAY).unwrap();
-    let again = rotation.old.rotate(birth("key_3", NOW), DAY).unwrap_err();
+    let rotation = key().rotate(issuance("key_2", NOW), DAY).unwrap();
+    let again = rotation.old.rotate(issuance("key_3", NOW), DAY).unwrap_err();
     assert_eq!(again, Refusal::Superseded("key_2".into()));
-    assert!(rotation.new.rotate(birth("key_3", NOW), DAY).is_ok());
-    assert_eq!(key().rotate(birth("key_2", NOW + 91 * DAY), DAY).unwrap_err(), Refusal::Expired);
+    assert!(rotation.new.rotate(issuance("key_3", NOW), DAY).is_ok());
+    assert_eq!(key().rotate(issuance("key_2", NOW + 91 * DAY), DAY).unwrap_err(), Refusal::Expired);
 }
 
 #[test]
 fn the_end_of_a_rotated_key_only_comes_nearer() {
-    let old = key().rotate(birth("key_2", NOW), DAY).unwrap().old;
+    let old = key().rotate(issuance("key_2", NOW), DAY).unwrap().old;
     let end = |time| Amendment { expires_at: Some(time), ..Amendment::default() };
     assert!(old.amend(NOW, end(Some(NOW + 60))).unwrap().is_some());
     assert!(old.amend(NOW, end(Some(NOW + 2 * DAY))).is_err());

@@ -1,18 +1,18 @@
 use super::*;
 use crate::model::draft::NewKey;
-use crate::model::lifecycle::Birth;
+use crate::model::lifecycle::Issuance;
 use flint_contract::key::Digest;
 
 const NOW: i64 = 1_790_000_000;
 
-fn birth(id: &str) -> Birth {
-    Birth { id: id.into(), digest: Digest::of(id.as_bytes()), hint: None, now: NOW, by: "ada".into() }
+fn issuance(id: &str) -> Issuance {
+    Issuance { id: id.into(), digest: Digest::of(id.as_bytes()), hint: None, now: NOW, by: "ada".into() }
 }
 
 /// A key that ends and is to be rotated so many seconds from now.
 fn key(expires: Option<i64>, rotate: Option<i64>) -> Key {
     let draft = NewKey { name: "CI".into(), environment: "live".into(), ..NewKey::default() };
-    let key = birth("key_1").of(draft.check(NOW).unwrap());
+    let key = issuance("key_1").key(draft.check(NOW).unwrap());
     Key { expires_at: expires.map(|time| NOW + time), rotate_by: rotate.map(|time| NOW + time), ..key }
 }
 
@@ -65,7 +65,7 @@ fn what_nobody_counts_on_has_no_notice() {
     let pending = Key { not_before: Some(NOW + DAY), ..active.clone() };
     assert_eq!(Notice::all_due(&pending, NOW).len(), 2);
     let revoked = active.revoke(NOW, None).unwrap();
-    let rotated = active.rotate(birth("key_2"), DAY).unwrap();
+    let rotated = active.rotate(issuance("key_2"), DAY).unwrap();
     for silent in [&revoked, &rotated.old] {
         assert_eq!(Notice::all_due(silent, NOW), [], "{silent:?}");
     }

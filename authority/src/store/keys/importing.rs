@@ -19,7 +19,7 @@ use crate::config::Database;
 use crate::model::Key;
 use crate::model::draft::Mistake;
 use crate::model::import::{BadLine, BadLines, Format, Line, Parsed, TooManyLines, parse};
-use crate::model::lifecycle::Birth;
+use crate::model::lifecycle::Issuance;
 use crate::secret;
 use crate::store::audit::Line as AuditRecord;
 use crate::store::recovery::journal::Known;
@@ -195,14 +195,14 @@ impl Store {
         let first = write.next_changes(count).await?;
         let mut ids = Vec::with_capacity(lines.len());
         for (line, seq) in lines.iter().zip(first..) {
-            let birth = Birth {
+            let issuance = Issuance {
                 id: secret::new_id("key", clock::since_epoch().as_millis())?,
                 digest: line.digest,
                 hint: None,
                 now,
                 by: actor.label(),
             };
-            let key = birth.of(line.draft.clone());
+            let key = issuance.key(line.draft.clone());
             if !write.insert_key(&key, seq).await? {
                 return Err(StoreError::Exists("one of the keys already exists, or did"));
             }

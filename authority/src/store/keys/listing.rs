@@ -7,7 +7,7 @@ use flint_contract::key::Environment;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::row::{KeyRow, key_columns};
-use super::words;
+use super::search;
 use crate::model::draft::Mistake;
 use crate::model::{Key, State};
 use crate::store::{Store, StoreError};
@@ -88,7 +88,7 @@ struct Cursor {
 const FEW: i64 = 10_000;
 
 #[derive(FromRow)]
-struct Row {
+struct ListedRow {
     #[sqlx(flatten)]
     key: KeyRow,
     last_used: Option<i64>,
@@ -129,7 +129,7 @@ impl Store {
         let mut conditions = filter.conditions(&words, now);
         let is_few = rarest.as_ref().is_some_and(|(_, count)| *count <= FEW);
         if let Some((word, _)) = rarest.filter(|_| is_few) {
-            let end = words::end_of(&word);
+            let end = search::end_of(&word);
             let (from, to) = (conditions.bind(Value::Text(word)), conditions.bind(Value::Text(end)));
             conditions.sql.push(format!(
                 "api_key.id IN (SELECT key_id FROM key_word WHERE word >= {from} AND word < {to})"
@@ -159,7 +159,7 @@ impl Store {
             order.1
         );
         // Made of the fixed pieces in this file; everything that comes from outside is a parameter.
-        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        let mut query = sqlx::query_as::<_, ListedRow>(AssertSqlSafe(sql));
         for value in conditions.values {
             query = match value {
                 Value::Text(text) => query.bind(text),
@@ -172,7 +172,7 @@ impl Store {
         if is_backward {
             rows.reverse();
         }
-        let keys = rows.into_iter().map(Row::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
+        let keys = rows.into_iter().map(ListedRow::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
         // There are keys on the side that this page was come to from, and on the other one if there were too many.
         let has_next = more || is_backward;
         let has_previous = if is_backward { more } else { filter.after.is_some() };
@@ -190,7 +190,7 @@ impl Store {
             "SELECT COUNT(*) FROM (SELECT 1 FROM key_word WHERE word >= $1 AND word < $2 LIMIT $3) AS found";
         let mut rarest: Option<(String, i64)> = None;
         for word in words {
-            let query = sqlx::query_scalar(sql).bind(word.clone()).bind(words::end_of(word)).bind(FEW + 1);
+            let query = sqlx::query_scalar(sql).bind(word.clone()).bind(search::end_of(word)).bind(FEW + 1);
             let count = query.fetch_one(&self.pool).await?;
             if rarest.as_ref().is_none_or(|(_, least)| count < *least) {
                 rarest = Some((word.clone(), count));
@@ -206,13 +206,13 @@ impl Store {
     pub async fn key_with_use(&self, id: &str) -> Result<Listed, StoreError> {
         let tables = Sort::Created.tables(false);
         let sql = format!("SELECT {COLUMNS}, last_used FROM {tables} WHERE id = $1 AND removed_at IS NULL");
-        let row: Option<Row> =
+        let row: Option<ListedRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&self.pool).await?;
         row.ok_or(StoreError::NotFound("key"))?.into_listed()
     }
 }
 
-impl Row {
+impl ListedRow {
     fn into_listed(self) -> Result<Listed, StoreError> {
         // 0 stands for never.
         let last_used = self.last_used.filter(|at| *at > 0);
@@ -224,7 +224,7 @@ impl Row {
 
 impl Filter {
     fn words(&self) -> Vec<String> {
-        self.search.as_deref().map(words::of_search).unwrap_or_default()
+        self.search.as_deref().map(search::of_search).unwrap_or_default()
     }
 
     fn conditions(&self, words: &[String], now: i64) -> Conditions {

@@ -44,7 +44,7 @@ pub struct NewApiToken {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct ApiTokenRow {
     id: String,
     name: String,
     permissions: String,
@@ -65,10 +65,10 @@ impl ApiToken {
     }
 }
 
-impl TryFrom<Row> for ApiToken {
+impl TryFrom<ApiTokenRow> for ApiToken {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: ApiTokenRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id,
             name: row.name,
@@ -144,7 +144,8 @@ impl Store {
                    FROM api_token WHERE digest = $1 AND revoked_at IS NULL \
                    AND (expires_at IS NULL OR expires_at > $2)";
         let bytes = digest.as_bytes().to_vec();
-        let row: Option<Row> = sqlx::query_as(sql).bind(bytes).bind(now).fetch_optional(&self.pool).await?;
+        let row: Option<ApiTokenRow> =
+            sqlx::query_as(sql).bind(bytes).bind(now).fetch_optional(&self.pool).await?;
         let Some(token) = row.map(ApiToken::try_from).transpose()? else {
             return Ok(None);
         };
@@ -163,7 +164,7 @@ impl Store {
     /// Where the database fails.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM api_token ORDER BY created_at DESC, id DESC");
-        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
+        let rows: Vec<ApiTokenRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
         rows.into_iter().map(ApiToken::try_from).collect()
     }
 
@@ -174,7 +175,7 @@ impl Store {
     pub async fn revoke_api_token(&self, id: &str, now: i64, actor: &Actor) -> Result<ApiToken, StoreError> {
         let mut write = self.write().await?;
         let sql = format!("SELECT {COLUMNS} FROM api_token WHERE id = $1");
-        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let row: Option<ApiTokenRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(id.to_owned())
             .fetch_optional(&mut *write.tx)
             .await?;

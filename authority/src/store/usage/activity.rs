@@ -158,7 +158,7 @@ impl Store {
         now: i64,
     ) -> Result<HashMap<String, Vec<Point>>, StoreError> {
         #[derive(FromRow)]
-        struct Row {
+        struct KeyPoint {
             key_id: String,
             #[sqlx(flatten)]
             point: Point,
@@ -175,7 +175,7 @@ impl Store {
             places.join(", ")
         );
         let mut query =
-            sqlx::query_as::<_, Row>(AssertSqlSafe(sql)).bind(range.steps().0).bind(from).bind(to);
+            sqlx::query_as::<_, KeyPoint>(AssertSqlSafe(sql)).bind(range.steps().0).bind(from).bind(to);
         for id in ids {
             query = query.bind(id.as_str());
         }

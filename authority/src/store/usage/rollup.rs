@@ -60,7 +60,7 @@ struct Report {
 }
 
 /// One step of a batch.
-enum Step<'a> {
+enum RollupStep<'a> {
     Counts(&'a [(Slot, i64)]),
     LastUsed(&'a [(String, i64)]),
 }
@@ -94,7 +94,10 @@ impl Store {
         let sums = self.sums_of(&batch.id).await?;
         let counts: Vec<_> = sums.counts.into_iter().collect();
         let last_used: Vec<_> = sums.last_used.into_iter().collect();
-        let steps = counts.chunks(ROWS).map(Step::Counts).chain(last_used.chunks(ROWS).map(Step::LastUsed));
+        let steps = counts
+            .chunks(ROWS)
+            .map(RollupStep::Counts)
+            .chain(last_used.chunks(ROWS).map(RollupStep::LastUsed));
         for (number, step) in (0..).zip(steps).skip(usize::try_from(batch.steps_done).unwrap_or(0)) {
             let mut write = self.write().await?;
             let sql = "UPDATE usage_batch SET steps_done = $1 WHERE id = $2 AND steps_done = $3";
@@ -103,8 +106,8 @@ impl Store {
                 return Ok(false);
             }
             match step {
-                Step::Counts(rows) => write.add_counts(rows).await?,
-                Step::LastUsed(rows) => write.move_last_used(rows).await?,
+                RollupStep::Counts(rows) => write.add_counts(rows).await?,
+                RollupStep::LastUsed(rows) => write.move_last_used(rows).await?,
             }
             write.commit().await?;
         }
