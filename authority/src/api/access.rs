@@ -70,7 +70,7 @@ struct Turns {
     /// One of the caller's own, until the answer has been taken: it is in memory as long.
     own: Turn,
     /// One among all, if it reads a lot.
-    slow: Option<Turn>,
+    slow: Option<[Turn; 2]>,
 }
 
 async fn gateway(app: &App, request: &mut Request) -> Result<Option<Turns>, ApiError> {
@@ -101,7 +101,7 @@ async fn api_token(app: &App, request: &mut Request, permission: &str) -> Result
     let actor = Actor { kind: "api_token", name, address: address(request.extensions()) };
     let turns = app.store.turns();
     let own = turns.own(&token.id, OF_A_CALLER).await?;
-    let slow = if request.method() == Method::GET { Some(turns.slow().await?) } else { None };
+    let slow = if request.method() == Method::GET { Some(turns.slow(&token.id).await?) } else { None };
     request.extensions_mut().insert(Caller { token, actor });
     Ok(Some(Turns { own, slow }))
 }

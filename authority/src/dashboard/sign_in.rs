@@ -101,6 +101,7 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
     if name.is_empty() || password.is_empty() {
         return again(StatusCode::UNPROCESSABLE_ENTITY, "Enter your name and your password.");
     }
+    let _turn = site.store.turns().sign_in().await?;
     match site.store.sign_in(&name, password, from.as_deref(), clock::now()).await? {
         SignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
         SignIn::Throttled(wait) => {

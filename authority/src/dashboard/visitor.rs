@@ -41,7 +41,7 @@ pub(super) struct Visitor {
     began: i64,
     renewal: Renewal,
     /// What may be under way at a time: a turn of the operator's, and one among all that read a lot.
-    _turns: (Turn, Option<Turn>),
+    _turns: (Turn, Option<[Turn; 2]>),
 }
 
 /// A cookie that takes over, after the password was given again. It belongs to the request and not to one answer, so that
@@ -158,7 +158,8 @@ impl FromRequestParts<Site> for Visitor {
         let turns = site.store.turns();
         let own = turns.own(&session.operator.id, OF_A_CALLER).await?;
         // Not while a form may still be on its way.
-        let slow = if parts.method == Method::GET { Some(turns.slow().await?) } else { None };
+        let slow =
+            if parts.method == Method::GET { Some(turns.slow(&session.operator.id).await?) } else { None };
         Ok(Self {
             _turns: (own, slow),
             store: Arc::clone(&site.store),
@@ -232,9 +233,9 @@ pub(super) fn session_cookie(value: &str, age: i64) -> HeaderValue {
 pub(super) fn local_path(path: &str) -> Option<&str> {
     let is_local = path.starts_with('/')
         && !path.starts_with("//")
-        && !path.contains(['\\', '\r', '\n', '\t'])
+        && !path.contains('\\')
         && path.len() <= 2_048
-        && path.is_ascii();
+        && path.bytes().all(|byte| byte.is_ascii_graphic());
     is_local.then_some(path)
 }
 
@@ -245,9 +246,17 @@ mod tests {
     #[test]
     fn only_paths_of_this_server_are_led_to() {
         assert_eq!(local_path("/settings/api-keys?q=a%20b"), Some("/settings/api-keys?q=a%20b"));
-        for bad in
-            ["", "x", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "/\t/evil", "/ü"]
-        {
+        for bad in [
+            "",
+            "x",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\nb",
+            "/\t/evil",
+            "/ü",
+            "/\u{1}x",
+        ] {
             assert_eq!(local_path(bad), None, "{bad}");
         }
     }

@@ -17,6 +17,10 @@ use super::{Store, StoreError};
 
 /// How many requests are under way at a time with one API token, or of one operator.
 pub const OF_A_CALLER: usize = 4;
+/// How many of them read a lot.
+const SLOW_OF_A_CALLER: usize = 2;
+/// How many sign in at a time, whoever they are.
+const SIGN_INS: usize = 8;
 /// How many reports of one gateway are taken in at a time, and how many pages of the table are read for it.
 pub const OF_A_GATEWAY: usize = 16;
 /// How many calls for the table are held for one gateway at a time: one for each process that is followed, and as many
@@ -37,6 +41,7 @@ pub struct Turns {
     slow: Arc<Semaphore>,
     import: Arc<Semaphore>,
     held: Arc<Semaphore>,
+    sign_in: Arc<Semaphore>,
 }
 
 /// Something may be done until this is dropped.
@@ -61,6 +66,7 @@ impl Turns {
             slow: Arc::new(Semaphore::new(slow.max(1))),
             import: Arc::new(Semaphore::new(1)),
             held: Arc::new(Semaphore::new(HELD_FOR_ALL)),
+            sign_in: Arc::new(Semaphore::new(SIGN_INS)),
         }
     }
 
@@ -84,12 +90,21 @@ impl Turns {
         Ok([take(own)?, take(Arc::clone(&self.held))?])
     }
 
-    /// A turn among all that read a lot (rule 2).
+    /// A turn among all that read a lot (rule 2). Of one caller there are fewer at a time, so that one is left for others.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if it takes too long.
-    pub async fn slow(&self) -> Result<Turn, StoreError> {
-        wait_for(Arc::clone(&self.slow)).await
+    pub async fn slow(&self, caller: &str) -> Result<[Turn; 2], StoreError> {
+        let own = wait_for(self.line_of(&format!("slow {caller}"), SLOW_OF_A_CALLER)).await?;
+        Ok([own, wait_for(Arc::clone(&self.slow)).await?])
+    }
+
+    /// A turn among those who sign in. Each attempt is written down, and whoever writes waits for the others.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if it takes too long.
+    pub async fn sign_in(&self) -> Result<Turn, StoreError> {
+        wait_for(Arc::clone(&self.sign_in)).await
     }
 
     /// A turn among all imports (rule 3).
@@ -139,8 +154,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_reads_and_imports_go_a_few_at_a_time() {
         let turns = Turns::new(2);
-        let _both = (turns.slow().await.unwrap(), turns.slow().await.unwrap());
-        assert!(turns.slow().await.is_err());
+        let one = turns.slow("a").await.unwrap();
+        let _both = (turns.slow("a").await.unwrap(), one);
+        assert!(turns.slow("b").await.is_err());
         let import = turns.import().await.unwrap();
         assert!(turns.import().await.is_err());
         drop(import);
@@ -157,6 +173,26 @@ mod tests {
         assert!(turns.held("d").is_err(), "of all there are no more either");
         drop(held);
         turns.held("a").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_leaves_a_slow_read_for_others() {
+        let turns = Turns::new(3);
+        let _both = (turns.slow("a").await.unwrap(), turns.slow("a").await.unwrap());
+        assert!(turns.slow("a").await.is_err());
+        turns.slow("b").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_sign_in_at_a_time() {
+        let turns = Turns::new(1);
+        let mut taken = Vec::new();
+        for _ in 0..SIGN_INS {
+            taken.push(turns.sign_in().await.unwrap());
+        }
+        assert!(turns.sign_in().await.is_err());
+        taken.clear();
+        turns.sign_in().await.unwrap();
     }
 
     #[test]

@@ -168,7 +168,8 @@ async fn slow_lists_wait_for_each_other_and_nobody_else_for_them() {
     let reader = harness.token(&["keys:read", "audit:read"]).await;
     let writer = harness.token(&["keys:write", "keys:revoke"]).await;
     let turns = harness.store.turns();
-    let slow = [turns.slow().await.unwrap(), turns.slow().await.unwrap(), turns.slow().await.unwrap()];
+    let slow =
+        [turns.slow("a").await.unwrap(), turns.slow("b").await.unwrap(), turns.slow("c").await.unwrap()];
     let list = tokio::spawn(async move { reader.get("/v1/keys").await.ok() });
     harness.gateway("envoy-1").await.get("/v1/key-table").await.ok();
     let key = writer.post("/v1/keys", &json!({ "name": "CI", "environment": "live" })).await.ok();
