@@ -25,4 +25,5 @@ mod key_table; // the feed: pages, cursors, held calls
 mod shell; // exit codes, and completion in a shell
 mod tls; // a certificate of our own
 mod pending; // usage reports that wait: how much may, and what becomes of too much
+mod tools; // what the tools say if something is missing
 mod usage; // reports: once, whatever happens

@@ -19,6 +19,7 @@ use flint::store::Store;
 use flint::store::keys::Made;
 use flint::store::notices::{Claimed, Delivery};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -27,7 +28,7 @@ use tokio::sync::mpsc;
 
 use crate::doctor::tls_server;
 use crate::harness::{Backend, Harness, actor, on_both};
-use crate::program::{command, flint_json, stderr, stdout};
+use crate::program::{command, flint_json, signal, stderr, stdout};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -373,8 +374,7 @@ async fn what_is_secret_of_a_webhook_is_in_no_log() {
     while !log.contains("a notice was not accepted") {
         log.push_str(&lines.next_line().await.unwrap().expect("it says that the notice was not taken"));
     }
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+    signal(&child, Signal::TERM);
     while let Some(line) = lines.next_line().await.unwrap() {
         log.push_str(&line);
     }

@@ -1,7 +1,7 @@
 //! One PostgreSQL server for all tests of this process, and a database in it for each.
 //!
-//! `FLINT_TEST_POSTGRES` may name a running server (a URL whose user may make databases). Else `initdb` and `postgres`
-//! are looked for; where there are none, the tests on PostgreSQL fail, unless `FLINT_TEST_POSTGRES=none` says to leave
+//! `FLINT_TEST_POSTGRES` may name a running server (a URL whose user may make databases). Otherwise `tools/postgres`
+//! finds or installs one; if it cannot, the tests on PostgreSQL fail, unless `FLINT_TEST_POSTGRES=none` says to leave
 //! them out. The server ends with this process, however that ends: a shell stands between them, and its standard input
 //! is a pipe that only this process holds.
 
@@ -22,7 +22,8 @@ struct Server {
     _shell: Option<Child>,
 }
 
-/// PostgreSQL does not run as root, so this looks for a user to become, as `setpriv` wants it.
+/// PostgreSQL does not run as root, so this looks for a user to become, as `setpriv` wants it. That user may be unable to
+/// reach a checkout that belongs to root; then it gets a copy of the programs.
 const SCRIPT: &str = r#"
 set -e
 directory=$1; binaries=$2
@@ -31,6 +32,12 @@ if [ "$(id -u)" = 0 ]; then
     for user in postgres nobody; do id "$user" >/dev/null 2>&1 && break; done
     chown "$user" "$directory"
     as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
+    if ! $as test -x "$binaries/initdb"; then
+        mkdir "$directory/postgresql"
+        cp -R "$binaries/.." "$directory/postgresql/"
+        chown -R "$user" "$directory/postgresql"
+        binaries=$directory/postgresql/bin
+    fi
 fi
 cd "$directory"
 $as "$binaries/initdb" -D "$directory/data" -U flint -A trust -E UTF8 --locale=C --no-sync >initdb.log 2>&1
@@ -56,11 +63,7 @@ pub(crate) fn is_there() -> bool {
     if std::env::var("FLINT_TEST_POSTGRES").is_ok_and(|word| word == "none") {
         return false;
     }
-    assert!(
-        SERVER.get_or_init(start).is_some(),
-        "neither FLINT_TEST_POSTGRES nor the programs initdb and postgres were found: \
-         apt-get install postgresql, or say FLINT_TEST_POSTGRES=none to test on SQLite alone"
-    );
+    assert!(SERVER.get_or_init(start).is_some(), "there is no PostgreSQL, and tools/postgres says why above");
     true
 }
 
@@ -99,13 +102,12 @@ fn start() -> Option<Server> {
     Some(Server { url, _shell: Some(shell) })
 }
 
-/// The folder with `initdb` and `postgres`: on the path, or where packages put them.
+/// The folder with `initdb` and `postgres`.
 fn binaries() -> Option<PathBuf> {
-    let has_both = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let packaged = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let packaged = packaged.map(|entry| entry.path().join("bin"));
-    std::env::split_paths(&path).chain(packaged).find(has_both)
+    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/postgres");
+    let output = Command::new("python3").arg(tool).stderr(Stdio::inherit()).output().unwrap();
+    let found = String::from_utf8(output.stdout).unwrap();
+    output.status.success().then(|| PathBuf::from(found.trim_end()))
 }
 
 /// The user that the server becomes must be able to reach its folder.

@@ -4,6 +4,7 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flint::config::Database;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -98,6 +99,12 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Sends a signal to a program that still runs.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
 impl Serving {
     /// Starts `flint serve` on a free port and waits until it listens.
     pub(crate) async fn start(database: &Database, arguments: &[&str]) -> Self {
@@ -121,8 +128,7 @@ impl Serving {
 
     /// Whatever else it prints until it is told to end.
     pub(crate) async fn everything_it_prints(mut self) -> Vec<String> {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        signal(&self.child, Signal::TERM);
         let mut lines = Vec::new();
         while let Some(line) = self.lines.next_line().await.unwrap() {
             lines.push(line);
@@ -132,8 +138,7 @@ impl Serving {
 
     /// As an operator or a supervisor ends it: SIGTERM.
     pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        signal(&self.child, Signal::TERM);
         self.child.wait().await.unwrap()
     }
 

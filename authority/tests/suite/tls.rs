@@ -5,18 +5,18 @@ use axum::body::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustix::process::Signal;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::doctor::until_graded;
 use crate::harness::Backend;
-use crate::program::{Serving, command, flint, stderr};
+use crate::program::{Serving, command, flint, signal, stderr};
 
 /// Who signs the certificates of a test.
 struct Issuer(CertifiedIssuer<'static, KeyPair>);
@@ -124,8 +124,7 @@ async fn another_certificate_is_taken_without_a_restart() {
     };
     assert_eq!(shown().await, first);
     let second = issuer.write(test.directory.path());
-    let pid = serving.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-HUP", &pid]).status().await.unwrap().success());
+    signal(&serving.child, Signal::HUP);
     // Nothing but the new one ends this; the test's own time is the bound.
     while shown().await != second {
         tokio::task::yield_now().await;
