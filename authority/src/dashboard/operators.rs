@@ -125,7 +125,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
         errors.add("again", "The passwords do not match.");
         return show(&visitor, String::new(), errors).await;
     }
-    visitor.ask_anew();
+    visitor.require_password();
     if let Err(problem) = visitor.confirm(fields.raw("current")).await? {
         errors.add("current", problem);
         return show(&visitor, String::new(), errors).await;
@@ -140,7 +140,7 @@ async fn change_own(posted: Posted) -> Result<Response, PageError> {
         Err(error) => return Err(error.into()),
     }
     // All sessions have ended; this one begins again.
-    visitor.ask_anew();
+    visitor.require_password();
     match visitor.confirm(&new).await? {
         Ok(()) => Ok(lead_to("/settings/operators?done=password")),
         Err(_) => Err(PageError::signed_out(None)),

@@ -67,7 +67,7 @@ impl Visitor {
     }
 
     /// Makes [`Visitor::confirm`] want the password, however young the session is.
-    pub(super) fn ask_anew(&mut self) {
+    pub(super) fn require_password(&mut self) {
         self.began = i64::MIN / 2;
     }
 

@@ -36,9 +36,9 @@ pub struct Process {
     pub applied_seq: i64,
     /// When it first said so.
     pub applied_at: i64,
-    /// When it was first heard of.
+    /// When it was first seen.
     pub first_seen: i64,
-    /// When it was last heard of.
+    /// When it was last seen.
     pub seen_at: i64,
 }
 
@@ -161,7 +161,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(since).fetch_all(&self.pool).await?)
     }
 
-    /// Forgets processes that were not heard of since a time.
+    /// Forgets processes that were last seen before a time.
     ///
     /// # Errors
     /// Where the database fails.

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::gateways::{Gateway, Process};
 use crate::store::{Store, StoreError};
 
-/// A process that was not heard of for this long, in seconds, is silent: twice the longest time that a call is held.
+/// A process that was last seen longer ago than this, in seconds, is silent: twice the longest time that a call is held.
 pub const SILENT_AFTER: i64 = 120;
-/// How long before the last word of a process its successor may have been heard of first, in seconds: a rolling restart
+/// How long before a process was last seen its successor may have been seen first, in seconds: a rolling restart
 /// starts the new one before it stops the old one.
 const TAKEOVER: i64 = 600;
-/// A process that was not heard of for this long, in seconds, is taken for gone.
+/// A process that was last seen longer ago than this, in seconds, is taken for gone.
 pub const GONE_AFTER: i64 = 86_400;
 
 /// How one process stands to a change.
@@ -19,9 +19,9 @@ pub const GONE_AFTER: i64 = 86_400;
 pub enum Standing {
     /// All of its workers act on it.
     Applied,
-    /// It is heard of and has not said so yet.
+    /// It is seen and has not said so yet.
     Pending,
-    /// It has not been heard of for a while, and had not said so before: it may be gone, or cut off and still serving
+    /// It has not been seen for a while, and had not said so before: it may be gone, or cut off and still serving
     /// what it knew.
     Silent,
 }
@@ -31,7 +31,7 @@ pub enum Standing {
 pub struct Follower {
     /// The gateway's name.
     pub gateway: String,
-    /// The process, and when it was heard of.
+    /// The process, and when it was seen.
     pub process: Process,
     /// How it stands to the change.
     pub standing: Standing,
@@ -107,13 +107,13 @@ const fn is_silent(process: &Process, now: i64) -> bool {
 }
 
 /// Silent processes whose place a newer one of the same gateway has taken, by their places in the list. Each takes one
-/// place only, so that a process which is cut off is not forgotten because of one that is heard of for another.
+/// place only, so that a process which is cut off is not forgotten because of one that stands for another.
 fn find_replaced(processes: &[Process], now: i64) -> HashSet<usize> {
     let mut gateways = HashMap::<&str, (Vec<_>, Vec<i64>)>::new();
     for (place, process) in processes.iter().enumerate() {
         let (silent, newer) = gateways.entry(&process.gateway_id).or_default();
         if is_silent(process, now) {
-            // A successor was heard of first after this.
+            // A successor was first seen after this.
             let earliest = process.first_seen.max(process.seen_at - TAKEOVER);
             silent.push((earliest, process.seen_at, place));
         } else {
@@ -188,7 +188,7 @@ mod tests {
         // One that came long before is a neighbour, one of another gateway is nothing to it.
         assert!(replaced(&[old.clone(), process("g", "neighbour", 1_000, 9_990)]).is_empty());
         assert!(replaced(&[old.clone(), process("h", "new", 8_990, 9_990)]).is_empty());
-        // Still heard of: both run.
+        // Still seen: both run.
         assert!(replaced(&[process("g", "old", 0, 9_900), new.clone()]).is_empty());
         // Two silent ones and one that is new: the second may be cut off.
         assert_eq!(replaced(&[process("g", "cut off", 0, 9_100), old, new]), ["old"]);

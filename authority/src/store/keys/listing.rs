@@ -148,11 +148,11 @@ impl Store {
             // Follows from it. SQLite begins to read an index over an expression where this says, and else at its end.
             conditions.sql.push(format!("{} {comparison}= {value}", order.0));
         }
-        let limit = filter.limit.clamp(1, MAX_PAGE);
-        let limit_value = conditions.bind(Value::Number(i64::from(limit) + 1));
+        // One more than is shown says whether there are others.
+        let limit = conditions.bind(Value::Number(i64::from(filter.page_size()) + 1));
         let direction = if is_descending { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT {COLUMNS}, last_used FROM {} WHERE {} ORDER BY {} {direction}, {} {direction} LIMIT {limit_value}",
+            "SELECT {COLUMNS}, last_used FROM {} WHERE {} ORDER BY {} {direction}, {} {direction} LIMIT {limit}",
             filter.sort.tables(is_few),
             conditions.sql.join(" AND "),
             order.0,
@@ -166,22 +166,7 @@ impl Store {
                 Value::Number(number) => query.bind(number),
             };
         }
-        let mut rows = query.fetch_all(&self.pool).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        if is_backward {
-            rows.reverse();
-        }
-        let keys = rows.into_iter().map(ListedRow::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
-        // There are keys on the side that this page was come to from, and on the other one if there were too many.
-        let has_next = more || is_backward;
-        let has_previous = if is_backward { more } else { filter.after.is_some() };
-        let write = |end: Option<&Listed>, mark| end.map(|listed| filter.sort.write_cursor(listed, mark));
-        Ok(KeyPage {
-            next: write(keys.last().filter(|_| has_next), ONWARD),
-            previous: write(keys.first().filter(|_| has_previous), BACK),
-            keys,
-        })
+        filter.page(query.fetch_all(&self.pool).await?, is_backward)
     }
 
     /// The word that the fewest keys have, as far as that matters, and how many do.
@@ -223,6 +208,30 @@ impl ListedRow {
 // === impl Filter ===
 
 impl Filter {
+    fn page_size(&self) -> u32 {
+        self.limit.clamp(1, MAX_PAGE)
+    }
+
+    /// Makes a page of what was found: one row more than it holds, if there are others, and backwards if so asked.
+    fn page(&self, mut rows: Vec<ListedRow>, is_backward: bool) -> Result<KeyPage, StoreError> {
+        let size = self.page_size() as usize;
+        let more = rows.len() > size;
+        rows.truncate(size);
+        if is_backward {
+            rows.reverse();
+        }
+        let keys = rows.into_iter().map(ListedRow::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
+        // There are keys on the side that this page was come to from, and on the other one if there were too many.
+        let has_next = more || is_backward;
+        let has_previous = if is_backward { more } else { self.after.is_some() };
+        let write = |end: Option<&Listed>, mark| end.map(|listed| self.sort.write_cursor(listed, mark));
+        Ok(KeyPage {
+            next: write(keys.last().filter(|_| has_next), ONWARD),
+            previous: write(keys.first().filter(|_| has_previous), BACK),
+            keys,
+        })
+    }
+
     fn words(&self) -> Vec<String> {
         self.search.as_deref().map(search::of_search).unwrap_or_default()
     }
