@@ -30,6 +30,7 @@ use std::sync::{Arc, RwLock};
 
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::time::Instant;
 
 use crate::config::Database;
 use crate::model::Refusal;
@@ -233,12 +234,15 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn write(&self) -> Result<Write<'_>, StoreError> {
+        let begun = Instant::now();
         let (turn, begin) = match self.database {
             Database::Sqlite(_) => (Some(self.writer.lock().await), "BEGIN IMMEDIATE"),
             Database::Postgres(_) => (None, "BEGIN"),
         };
         self.check_files()?;
-        let tx = self.pool.begin_with(begin).await?;
+        let opened = self.pool.begin_with(begin).await;
+        upkeep::note_wait(begun.elapsed());
+        let tx = opened?;
         Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), ends: Vec::new(), _turn: turn })
     }
 
@@ -260,11 +264,13 @@ impl Store {
     }
 
     fn announce(&self, seq: i64) {
-        self.latest.send_if_modified(|latest| {
-            let newer = seq > *latest;
-            *latest = (*latest).max(seq);
-            newer
-        });
+        announce(&self.latest, seq);
+    }
+
+    /// The PostgreSQL server that is spoken to without encryption that is certain, if there is one. The host is given.
+    #[must_use]
+    pub fn host_in_the_clear(&self) -> Option<String> {
+        connection::host_in_the_clear(&self.database)
     }
 }
 
@@ -321,20 +327,36 @@ impl Write<'_> {
             let sql = "SELECT pg_notify($1, $2)";
             sqlx::query(sql).bind(wake::CHANNEL).bind(seq.to_string()).execute(&mut *self.tx).await?;
         }
-        self.tx.commit().await?;
-        if let Some(seq) = self.changed {
-            self.store.announce(seq);
-        }
+        let Self { tx, store, changed, ends, _turn, .. } = self;
+        let (latest, journal) = (store.latest.clone(), store.journal.clone());
+        // In a task, which ends even if the client hangs up meanwhile: a commit that is under way is made in any case, and
+        // what follows it must be done then.
+        let committing = tokio::spawn(async move {
+            tx.commit().await?;
+            if let Some(seq) = changed {
+                announce(&latest, seq);
+            }
+            if let Some(journal) = journal.filter(|_| !ends.is_empty())
+                && let Err(error) = journal.append(&ends).await
+            {
+                // The change is made. What is lost is that a restored backup would know of it.
+                tracing::warn!(%error, "a changed end of a key is not in the journal");
+            }
+            Ok::<_, sqlx::Error>(())
+        });
+        committing.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         // If the log was deleted meanwhile, what was committed is in none that anybody will read.
-        let kept = self.store.check_files();
-        if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.ends.is_empty())
-            && let Err(error) = journal.append(&self.ends).await
-        {
-            // The change is made. What is lost is that a restored backup would know of it.
-            tracing::warn!(%error, "a changed end of a key is not in the journal");
-        }
-        kept
+        store.check_files()
     }
+}
+
+/// Tells those who wait in this process that there is a change.
+fn announce(latest: &watch::Sender<i64>, seq: i64) {
+    latest.send_if_modified(|latest| {
+        let newer = seq > *latest;
+        *latest = (*latest).max(seq);
+        newer
+    });
 }
 
 // === impl Actor ===

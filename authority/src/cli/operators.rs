@@ -40,7 +40,11 @@ struct NewPassword<'a> {
 
 impl Operators {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
+        let store = match &self {
+            Self::Create { .. } => global.open().await?,
+            _ => global.open_existing().await?,
+        };
+        let (now, actor) = (clock::now(), Actor::cli());
         match self {
             Self::Create { name } => {
                 let (operator, password) = store.create_operator(&name, now, &actor).await?;

@@ -35,7 +35,11 @@ struct Withdrawn<'a> {
 
 impl Permissions {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
+        let store = match &self {
+            Self::Offer { .. } => global.open().await?,
+            _ => global.open_existing().await?,
+        };
+        let (now, actor) = (clock::now(), Actor::cli());
         match self {
             Self::List => {
                 let list = store.permissions().await?;

@@ -76,6 +76,12 @@ impl Serve {
         #[cfg(unix)]
         open_files::provide(self.max_connections);
         let store = global.open().await?;
+        if let Some(host) = store.host_in_the_clear() {
+            tracing::warn!(
+                host,
+                "the connection to PostgreSQL may be unencrypted: add ?sslmode=verify-full to --database"
+            );
+        }
         let recovered = store.recover(false, clock::now()).await?;
         for entry in &recovered.replayed {
             tracing::warn!(key = entry.id, "revoked again: it is in the journal and was not in the database");

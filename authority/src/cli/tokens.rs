@@ -32,7 +32,11 @@ pub(super) enum Tokens {
 
 impl Tokens {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let (store, now, actor) = (global.open().await?, clock::now(), Actor::cli());
+        let store = match &self {
+            Self::Create { .. } => global.open().await?,
+            _ => global.open_existing().await?,
+        };
+        let (now, actor) = (clock::now(), Actor::cli());
         match self {
             Self::Create { name, permissions, expires } => {
                 let new = NewApiToken { name, permissions, expires_at: expires.after(now) };

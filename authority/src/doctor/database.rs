@@ -29,6 +29,13 @@ pub async fn examine(store: &Store, now: i64) -> Result<Vec<Finding>, StoreError
 
 async fn examine_database(store: &Store) -> Result<Finding, StoreError> {
     let Database::Sqlite(path) = store.database() else {
+        if let Some(host) = store.host_in_the_clear() {
+            let finding =
+                format!("{} answers, but the connection to {host} may be unencrypted", store.database());
+            let advice = "add ?sslmode=verify-full to the URL, and &sslrootcert=<file> if the certificate is from \
+                          your own CA";
+            return Ok(Finding::warn("database", finding, advice));
+        }
         return Ok(Finding::good("database", format!("{} answers and is up to date", store.database())));
     };
     if store.damage().await?.is_some() {

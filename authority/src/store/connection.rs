@@ -3,12 +3,14 @@
 //! A SQLite file is opened by SQLite alone: see `files`. It is there before the first connection, so that none is ever
 //! made with the mode of the process.
 
+use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _};
 
 use super::StoreError;
@@ -46,6 +48,24 @@ pub(super) async fn open(database: &Database) -> Result<(AnyPool, Option<Arc<Fil
 pub(super) async fn connect(database: &Database) -> Result<AnyConnection, StoreError> {
     sqlx::any::install_default_drivers();
     Ok(AnyConnection::connect_with(&options(database)?).await?)
+}
+
+/// The host of a PostgreSQL server to which the connection may be in the clear: one on another machine, without an
+/// `sslmode` that insists on TLS.
+pub(super) fn host_in_the_clear(database: &Database) -> Option<String> {
+    let Database::Postgres(url) = database else {
+        return None;
+    };
+    let options = PgConnectOptions::from_str(url).ok()?;
+    let insists =
+        matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    let host = options.get_host();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_local = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback());
+    (!insists && !is_local).then(|| host.to_owned())
 }
 
 async fn connect_pool(database: &Database, files: Option<Arc<Files>>) -> Result<AnyPool, StoreError> {
@@ -93,4 +113,28 @@ fn options(database: &Database) -> Result<AnyConnectOptions, StoreError> {
         }
     };
     Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_needs_an_sslmode_that_insists() {
+        for (url, host) in [
+            ("postgres://flint@db.example/flint", Some("db.example")),
+            ("postgres://flint@db.example/flint?sslmode=prefer", Some("db.example")),
+            ("postgres://flint@db.example/flint?sslmode=disable", Some("db.example")),
+            ("postgres://flint@10.0.0.7:5433/flint", Some("10.0.0.7")),
+            ("postgres://flint@db.example/flint?sslmode=require", None),
+            ("postgres://flint@db.example/flint?sslmode=verify-full", None),
+            ("postgres://flint@localhost/flint", None),
+            ("postgres://flint@127.0.0.2/flint", None),
+            ("postgres://flint@[::1]/flint", None),
+            ("postgres://flint@/flint?host=/var/run/postgresql", None),
+        ] {
+            assert_eq!(host_in_the_clear(&Database::Postgres(url.into())).as_deref(), host, "{url}");
+        }
+        assert_eq!(host_in_the_clear(&Database::Sqlite("flint.db".into())), None);
+    }
 }

@@ -18,7 +18,7 @@ use flint_contract::protocol::UsageReport;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Backend, actor, draft, new_key, nobody, on_both};
+use crate::harness::{Backend, PATIENCE, actor, draft, new_key, nobody, on_both};
 use crate::program::{Serving, command, connect, flint, flint_json, stderr, stdout};
 
 async fn create(database: &Database, name: &str) -> String {
@@ -327,6 +327,44 @@ on_both! {
         assert_eq!(journal.read().unwrap(), Known::default());
         store.rotate_key(&made.key.id, Overlap::check(60).unwrap(), clock::now(), &actor()).await.unwrap();
         assert_eq!(journal.read().unwrap().ends.len(), 1);
+    }
+
+    async fn a_client_that_hangs_up_takes_no_end_out_of_the_journal(backend) {
+        let test = backend.database().await;
+        let journal = Journal::at(test.directory.path().join("revocations"));
+        let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
+        let now = clock::now();
+        // Each is left after one more step than the one before, until one comes to its end.
+        let mut keys = Vec::new();
+        for steps in 1.. {
+            let key = store.create_key(draft(new_key("CI")), now, &actor()).await.unwrap().key;
+            let change = Amendment { expires_at: Some(Some(now + 60)), ..Amendment::default() };
+            let by = actor();
+            let id = key.id.clone();
+            let mut changing = std::pin::pin!(store.amend_key(&id, change, now, &by));
+            let mut left = steps;
+            let ended = std::future::poll_fn(|context| {
+                let polled = changing.as_mut().poll(context).map(Some);
+                left -= 1;
+                if polled.is_pending() && left == 0 { std::task::Poll::Ready(None) } else { polled }
+            });
+            let ended = ended.await;
+            keys.push(key);
+            if ended.is_some() {
+                break;
+            }
+        }
+        let deadline = std::time::Instant::now() + PATIENCE;
+        for key in keys {
+            // Whatever is still under way ends before this begins.
+            drop(store.write().await.unwrap());
+            while store.key(&key.id).await.unwrap().expires_at == Some(now + 60)
+                && !journal.read().unwrap().ends.contains_key(&key.digest)
+            {
+                assert!(std::time::Instant::now() < deadline, "an end is not in the journal");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
     }
 
     async fn a_restore_without_a_journal_says_what_that_means(backend) {

@@ -76,6 +76,43 @@ async fn every_documented_exit_code_is_brought_about() {
     assert_eq!(seen, documented());
 }
 
+/// Who looks for something in a place that is mistyped hears of it, and finds no empty database there afterwards.
+#[tokio::test]
+async fn a_database_that_is_not_there_is_not_made_by_who_looks_for_something() {
+    let test = Backend::Sqlite.database().await;
+    for words in [
+        "keys list",
+        "keys show key_1",
+        "keys due",
+        "keys update key_1 --name other",
+        "keys rotate key_1",
+        "keys revoke key_1",
+        "keys remove key_1",
+        "keys activity",
+        "gateways list",
+        "gateways revoke edge",
+        "gateways rotate-token edge",
+        "tokens list",
+        "tokens revoke tok_1",
+        "operators list",
+        "operators set-password ada",
+        "operators disable ada",
+        "permissions list",
+        "permissions withdraw documents:read",
+        "audit",
+        "doctor",
+        "backup copy.db",
+        "restore",
+    ] {
+        let arguments: Vec<_> = words.split(' ').collect();
+        let ended = flint(&test.database, &arguments).await;
+        assert_eq!(ended.status.code(), Some(3), "{words}: {}", stderr(&ended));
+        assert!(stderr(&ended).contains("there is no database"), "{words}: {}", stderr(&ended));
+        let left: Vec<_> = std::fs::read_dir(test.directory.path()).unwrap().collect();
+        assert!(left.is_empty(), "{words}: {left:?}");
+    }
+}
+
 /// The verbs that the help text lists.
 async fn verbs(database: &Database, group: &[&str]) -> Vec<String> {
     let help = stdout(&flint(database, &[group, &["--help"]].concat()).await);
