@@ -2,6 +2,7 @@
 
 mod attacks;
 mod fetching;
+mod foreign;
 mod properties;
 mod revoking;
 mod rules;
