@@ -119,8 +119,8 @@ fn no_page_costs_a_vm_or_the_table() {
         assert_eq!(status(&scene, &held), 200, "after {name}");
         scene.gateway.is_unharmed();
     }
-    let refused = scene.gateway.statistics().flint("poll_failures_shape");
-    assert!(refused >= 6, "{refused} were refused whole");
+    let refused = || scene.gateway.statistics().flint("poll_failures_shape");
+    eventually("six were refused whole", || refused() == 6);
     assert!(scene.connections("main").iter_mut().all(|connection| {
         connection.send(&Request::get("/documents").bearer(&held.secret)).status == 200
     }));
