@@ -16,6 +16,7 @@ mod health;
 mod key_table;
 mod keys;
 mod metrics;
+mod oauth;
 mod permissions;
 mod tokens;
 mod usage;
@@ -30,6 +31,7 @@ use flint_contract::protocol::{KEY_TABLE_PATH, USAGE_PATH};
 use tokio::sync::watch;
 
 use crate::notices::Counts;
+use crate::oauth::server::Server;
 use crate::store::Store;
 use access::Needs;
 use error::ApiError;
@@ -42,6 +44,8 @@ pub struct App {
     counted: Arc<metrics::Counted>,
     last_page: Arc<key_table::LastPage>,
     pub(crate) notices: Arc<Counts>,
+    /// How this server issues tokens, if it does.
+    oauth: Option<Arc<Server>>,
 }
 
 /// A method of a path, what it needs, and what answers.
@@ -96,6 +100,26 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/v1/api-tokens", Permission("tokens:read"), get(tokens::list)),
         route("POST", "/v1/api-tokens", Permission("tokens:write"), post(tokens::create)),
         route("POST", "/v1/api-tokens/{id}/revoke", Permission("tokens:write"), post(tokens::revoke)),
+        route("GET", "/v1/oauth/clients", Permission("oauth:read"), get(oauth::clients::list)),
+        route("POST", "/v1/oauth/clients", Permission("oauth:write"), post(oauth::clients::create)),
+        route("GET", "/v1/oauth/clients/{id}", Permission("oauth:read"), get(oauth::clients::show)),
+        route("PATCH", "/v1/oauth/clients/{id}", Permission("oauth:write"), patch(oauth::clients::amend)),
+        route("DELETE", "/v1/oauth/clients/{id}", Permission("oauth:write"), delete(oauth::clients::remove)),
+        route(
+            "POST",
+            "/v1/oauth/clients/{id}/rotate-secret",
+            Permission("oauth:write"),
+            post(oauth::clients::rotate_secret),
+        ),
+        route("GET", "/v1/oauth/grants", Permission("oauth:read"), get(oauth::grants::list)),
+        route("POST", "/v1/oauth/grants/{id}/revoke", Permission("oauth:write"), post(oauth::grants::revoke)),
+        route("GET", "/v1/oauth/keys", Permission("oauth:read"), get(oauth::keys::list)),
+        route("POST", "/v1/oauth/keys/rotate", Permission("oauth:write"), post(oauth::keys::rotate)),
+        route("GET", "/v1/users", Permission("users:read"), get(oauth::users::list)),
+        route("POST", "/v1/users", Permission("users:write"), post(oauth::users::create)),
+        route("GET", "/v1/users/{id}", Permission("users:read"), get(oauth::users::show)),
+        route("PATCH", "/v1/users/{id}", Permission("users:write"), patch(oauth::users::amend)),
+        route("POST", "/v1/users/{id}/password", Permission("users:write"), post(oauth::users::set_password)),
         route("GET", "/healthz", Nothing, get(health::alive)),
         route("GET", "/readyz", Nothing, get(health::ready)),
         route("GET", "/metrics", Nothing, get(metrics::read)),
@@ -110,7 +134,7 @@ pub fn permissions() -> Arc<[&'static str]> {
         Needs::Permission(name) => Some(name),
         Needs::Gateway | Needs::Nothing => None,
     });
-    needed.collect::<BTreeSet<_>>().into_iter().collect()
+    needed.chain([oauth::INTROSPECT]).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Every route as a service.
@@ -120,7 +144,11 @@ pub fn router(app: App) -> Router {
         let guard = from_fn_with_state((app.clone(), route.needs), access::guard);
         router = router.route(route.path, route.handler.layer(guard));
     }
-    router.method_not_allowed_fallback(async || ApiError::method_not_allowed()).with_state(app)
+    let endpoints = app.oauth.clone().map(|server| oauth::router(Arc::clone(&app.store), server));
+    router
+        .with_state(app)
+        .merge(endpoints.unwrap_or_default())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }
 
 /// The answer to a path that no front has.
@@ -132,6 +160,19 @@ impl App {
     /// The state of a server that holds calls until it is told to stop.
     #[must_use]
     pub fn new(store: Arc<Store>, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, stopping, counted: Arc::default(), last_page: Arc::default(), notices: Arc::default() }
+        Self {
+            store,
+            stopping,
+            counted: Arc::default(),
+            last_page: Arc::default(),
+            notices: Arc::default(),
+            oauth: None,
+        }
+    }
+
+    /// The same, of a server that issues tokens.
+    #[must_use]
+    pub fn issuing(self, server: Option<Arc<Server>>) -> Self {
+        Self { oauth: server, ..self }
     }
 }

@@ -17,11 +17,13 @@ mod keys;
 mod notices;
 #[cfg(unix)]
 mod open_files;
+mod oauth;
 mod operators;
 mod output;
 mod permissions;
 mod serve;
 mod tokens;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +87,12 @@ enum Command {
     /// Edit the catalogue of permissions that the dashboard offers
     #[command(subcommand)]
     Permissions(permissions::Permissions),
+    /// Register OAuth clients, see grants, rotate signing keys
+    #[command(subcommand)]
+    Oauth(oauth::Oauth),
+    /// Add and disable the people who grant permissions to OAuth clients
+    #[command(subcommand)]
+    Users(users::Users),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Backup(backup::Backup),
@@ -136,6 +144,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Operators(operators) => operators.run(&cli.global).await,
         Command::Notices(notices) => notices.run(&cli.global).await,
         Command::Permissions(permissions) => permissions.run(&cli.global).await,
+        Command::Oauth(oauth) => oauth.run(&cli.global).await,
+        Command::Users(users) => users.run(&cli.global).await,
         Command::Audit(audit) => audit.run(&cli.global).await,
         Command::Doctor(doctor) => doctor.run(&cli.global).await,
         Command::Backup(backup) => backup.run(&cli.global).await,
@@ -169,6 +179,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
             StoreError::Refused(_)
             | StoreError::Exists(_)
             | StoreError::Full(_)
+            | StoreError::NotPossible(_)
             | StoreError::GatewayRevoked
             | StoreError::KeyWasRevoked
             | StoreError::InUse

@@ -25,6 +25,7 @@ mod activity;
 mod audit;
 mod confirm;
 mod gateways;
+mod granting;
 mod operators;
 mod permissions;
 mod sign_in;
@@ -38,6 +39,7 @@ use axum::middleware::from_fn;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
+use crate::oauth::server::Server;
 use crate::store::Store;
 use error::PageError;
 
@@ -52,10 +54,13 @@ struct Site {
     store: Arc<Store>,
     /// The permissions that an API token can have, in order.
     grants: Arc<[&'static str]>,
+    /// How this server issues tokens, if it does.
+    oauth: Option<Arc<Server>>,
 }
 
 /// Every page. `grants` are the permissions that an API token can have, in order.
-pub fn router(store: Arc<Store>, grants: Arc<[&'static str]>) -> Router {
+pub fn router(store: Arc<Store>, grants: Arc<[&'static str]>, oauth: Option<Arc<Server>>) -> Router {
+    let granting = if oauth.is_some() { granting::router() } else { Router::new() };
     Router::new()
         .route("/", get(async || Redirect::to(HOME)))
         .route("/settings", get(async || Redirect::to(HOME)))
@@ -70,9 +75,10 @@ pub fn router(store: Arc<Store>, grants: Arc<[&'static str]>) -> Router {
         .merge(operators::router())
         .merge(permissions::router())
         .merge(tokens::router())
+        .merge(granting)
         .route("/settings/{*rest}", get(async || PageError::not_found("page")))
         .method_not_allowed_fallback(async || PageError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(from_fn(headers::dress))
-        .with_state(Site { store, grants })
+        .with_state(Site { store, grants, oauth })
 }

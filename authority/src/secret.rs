@@ -7,6 +7,8 @@
 use std::fmt;
 
 use flint_contract::key::{Digest, Environment};
+
+use crate::oauth::{CODE_PREFIX, REFRESH_PREFIX, SECRET_PREFIX};
 use ulid::Ulid;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -15,6 +17,9 @@ const CHECKSUM: usize = 6;
 
 /// What tokens of gateways begin with. NEVER CHANGE: secret scanners look for it.
 pub const GATEWAY_PREFIX: &str = "flint_gateway_";
+/// How many random symbols are in what OAuth asks 160 bits of (RFC 6749 §10.10).
+const LONG: usize = 27;
+
 /// What API tokens begin with. NEVER CHANGE: secret scanners look for it.
 pub const API_TOKEN_PREFIX: &str = "flint_api_";
 
@@ -61,11 +66,14 @@ pub fn new_id(prefix: &str, millis: u128) -> Result<String, NoRandomness> {
 /// Judges a secret by its letters alone.
 #[must_use]
 pub fn check(secret: &str) -> Checked {
-    let prefixes = [Environment::Live.prefix(), Environment::Test.prefix(), GATEWAY_PREFIX, API_TOKEN_PREFIX];
-    let Some(body) = prefixes.iter().find_map(|prefix| secret.strip_prefix(prefix)) else {
+    let short = [Environment::Live.prefix(), Environment::Test.prefix(), GATEWAY_PREFIX, API_TOKEN_PREFIX];
+    let long = [SECRET_PREFIX, CODE_PREFIX, REFRESH_PREFIX];
+    let behind = |prefixes: &[&str]| prefixes.iter().find_map(|prefix| secret.strip_prefix(prefix));
+    let found = behind(&short).map(|body| (body, RANDOM)).or_else(|| behind(&long).map(|body| (body, LONG)));
+    let Some((body, symbols)) = found else {
         return Checked::NotOurs;
     };
-    let shaped = body.len() == RANDOM + CHECKSUM && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let shaped = body.len() == symbols + CHECKSUM && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let good = shaped && {
         let (checked, sum) = secret.split_at(secret.len() - CHECKSUM);
         checksum(checked) == sum
@@ -91,16 +99,28 @@ impl Secret {
     /// # Errors
     /// Where the operating system has no randomness to give.
     pub fn generate(prefix: &str) -> Result<Self, NoRandomness> {
-        let mut text = String::with_capacity(prefix.len() + RANDOM + CHECKSUM);
+        Self::generate_of(prefix, RANDOM)
+    }
+
+    /// Makes a new secret with this prefix and 160 random bits.
+    ///
+    /// # Errors
+    /// If the operating system has no randomness to give.
+    pub fn generate_long(prefix: &str) -> Result<Self, NoRandomness> {
+        Self::generate_of(prefix, LONG)
+    }
+
+    fn generate_of(prefix: &str, symbols: usize) -> Result<Self, NoRandomness> {
+        let mut text = String::with_capacity(prefix.len() + symbols + CHECKSUM);
         text.push_str(prefix);
-        while text.len() < prefix.len() + RANDOM {
+        while text.len() < prefix.len() + symbols {
             let bytes: [u8; 32] = random()?;
             // 248 is four times 62: what is above would make the first symbols likelier.
             let fair = bytes
                 .iter()
                 .filter(|byte| **byte < 248)
                 .map(|byte| char::from(ALPHABET[*byte as usize % 62]));
-            text.extend(fair.take(prefix.len() + RANDOM - text.len()));
+            text.extend(fair.take(prefix.len() + symbols - text.len()));
         }
         text.push_str(&checksum(&text));
         Ok(Self(text))
@@ -144,6 +164,11 @@ mod tests {
         for prefix in ["flint_live_", "flint_test_", GATEWAY_PREFIX, API_TOKEN_PREFIX] {
             let secret = Secret::generate(prefix).unwrap();
             assert_eq!(secret.reveal().len(), prefix.len() + 28);
+            assert_eq!(check(secret.reveal()), Checked::Good);
+        }
+        for prefix in [SECRET_PREFIX, CODE_PREFIX, REFRESH_PREFIX] {
+            let secret = Secret::generate_long(prefix).unwrap();
+            assert_eq!(secret.reveal().len(), prefix.len() + 33);
             assert_eq!(check(secret.reveal()), Checked::Good);
         }
     }

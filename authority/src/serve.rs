@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::api::{self, App};
+use crate::clock;
 use crate::dashboard;
 use crate::notices::Notify;
+use crate::oauth::server::Server;
 use crate::server::{self, Limits, Proxy, Serving, Tls};
 use crate::store::feed::wake;
 use crate::store::usage::rollup::Retention;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Who is told of keys that end; nobody, where nothing is said.
     pub notify: Option<Notify>,
+    /// How it issues tokens; without it there is no OAuth.
+    pub oauth: Option<Server>,
 }
 
 /// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what is left.
@@ -46,8 +50,9 @@ pub async fn run(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let oauth = prepare(settings.oauth, &store).await?;
     let (stopping, stopped) = watch::channel(false);
-    let app = App::new(Arc::clone(&store), stopped.clone());
+    let app = App::new(Arc::clone(&store), stopped.clone()).issuing(oauth.clone());
     let tls = settings.tls.map(Arc::new);
     let watcher = tokio::spawn(wake::run(Arc::clone(&store)));
     let guard = tokio::spawn(files::watch(Arc::clone(&store)));
@@ -56,7 +61,7 @@ pub async fn run(
     let notifier = settings.notify.map(|notify| {
         tokio::spawn(notify.run(Arc::clone(&store), Arc::clone(&app.notices), stopped.clone()))
     });
-    let router = fronts(app, &store);
+    let router = fronts(app, &store, oauth);
     let renewer = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     let serving = Serving {
         router: TowerToHyperService::new(router),
@@ -99,9 +104,20 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// All that is served, behind one listener.
-fn fronts(app: App, store: &Arc<Store>) -> Router {
-    let dashboard = dashboard::router(Arc::clone(store), api::permissions());
+fn fronts(app: App, store: &Arc<Store>, oauth: Option<Arc<Server>>) -> Router {
+    let dashboard = dashboard::router(Arc::clone(store), api::permissions(), oauth);
     api::router(app).merge(dashboard).fallback(api::no_such_page)
+}
+
+/// Makes the first signing key, and takes away what is left of those that were withdrawn long ago.
+async fn prepare(oauth: Option<Server>, store: &Store) -> io::Result<Option<Arc<Server>>> {
+    let Some(server) = oauth else {
+        return Ok(None);
+    };
+    let now = clock::now();
+    store.create_first_signing_key(&server.keyring, now).await.map_err(io::Error::other)?;
+    store.forget_signing_keys(&server.keyring, now).await.map_err(io::Error::other)?;
+    Ok(Some(Arc::new(server)))
 }
 
 async fn write_down(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {

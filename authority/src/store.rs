@@ -12,6 +12,7 @@
 pub mod keys; // making, finding and changing keys
 pub mod feed; // what gateways read, and what they have applied
 pub mod usage; // what keys were used for
+pub mod oauth; // clients, users, grants, and the tokens that come of them
 pub mod people; // operators, their sessions, and the tokens of automation
 pub mod recovery; // the journal of revocations, backups
 
@@ -96,6 +97,9 @@ pub enum StoreError {
     /// Something of that name or with that digest exists.
     #[error("{0}")]
     Exists(&'static str),
+    /// The state that something is in does not allow it.
+    #[error("{0}")]
+    NotPossible(&'static str),
     /// The gateway was revoked.
     #[error("the gateway is revoked; create another, which may have the same name")]
     GatewayRevoked,
@@ -141,6 +145,7 @@ pub struct Write<'store> {
     changed: Option<i64>,
     revoked: Vec<journal::Entry>,
     ends: Vec<journal::End>,
+    oauth_ends: Vec<journal::OauthEnd>,
     _turn: Option<MutexGuard<'store, ()>>,
 }
 
@@ -242,8 +247,15 @@ impl Store {
         self.check_files()?;
         let opened = self.pool.begin_with(begin).await;
         upkeep::note_wait(begun.elapsed());
-        let tx = opened?;
-        Ok(Write { tx, store: self, changed: None, revoked: Vec::new(), ends: Vec::new(), _turn: turn })
+        Ok(Write {
+            tx: opened?,
+            store: self,
+            changed: None,
+            revoked: Vec::new(),
+            ends: Vec::new(),
+            oauth_ends: Vec::new(),
+            _turn: turn,
+        })
     }
 
     /// Tells the number of the latest change, again with every change.
@@ -323,12 +335,17 @@ impl Write<'_> {
         if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.revoked.is_empty()) {
             journal.append(&self.revoked).await?;
         }
+        let (ended, begun_again): (Vec<_>, Vec<_>) =
+            self.oauth_ends.drain(..).partition(|end| end.at.is_some());
+        if let Some(journal) = self.store.journal.as_ref().filter(|_| !ended.is_empty()) {
+            journal.append(&ended).await?;
+        }
         if let (Some(seq), Database::Postgres(_)) = (self.changed, &self.store.database) {
             let sql = "SELECT pg_notify($1, $2)";
             sqlx::query(sql).bind(wake::CHANNEL).bind(seq.to_string()).execute(&mut *self.tx).await?;
         }
         let Self { tx, store, changed, ends, _turn, .. } = self;
-        let (latest, journal) = (store.latest.clone(), store.journal.clone());
+        let (latest, journal, own) = (store.latest.clone(), store.journal.clone(), store.journal.clone());
         // In a task, which ends even if the client hangs up meanwhile: a commit that is under way is made in any case, and
         // what follows it must be done then.
         let committing = tokio::spawn(async move {
@@ -341,6 +358,11 @@ impl Write<'_> {
             {
                 // The change is made. What is lost is that a restored backup would know of it.
                 tracing::warn!(%error, "a changed end of a key is not in the journal");
+            }
+            if let Some(journal) = own.filter(|_| !begun_again.is_empty())
+                && let Err(error) = journal.append(&begun_again).await
+            {
+                tracing::warn!(%error, "the journal still says that a client or user is disabled");
             }
             Ok::<_, sqlx::Error>(())
         });

@@ -7,6 +7,7 @@ pub mod key;
 pub mod operator;
 pub mod permission;
 pub mod token;
+pub mod oauth;
 
 /// So many of a thing whose plural takes an s.
 pub(crate) fn count(number: usize, thing: &str) -> String {

@@ -109,6 +109,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
 
+    /// The program is to issue tokens and cannot sign any.
+    pub(crate) fn unsigned() -> Self {
+        let message = "The private half of the key that signs access tokens is missing here";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
     /// Somebody has changed the files of the database.
     fn unsafe_files() -> Self {
         let message = "The files of the authority's database were changed from outside; it must be restarted";
@@ -128,6 +134,7 @@ impl From<StoreError> for ApiError {
             StoreError::Busy => Self::too_many("As much as may be is under way already"),
             StoreError::Exists(message) => Self::conflict("ALREADY_EXISTS", message),
             StoreError::Full(_) => Self::conflict("LIMIT_REACHED", error.to_string()),
+            StoreError::NotPossible(message) => Self::conflict("NOT_POSSIBLE", message),
             StoreError::GatewayRevoked => Self::conflict("GATEWAY_REVOKED", error.to_string()),
             StoreError::KeyWasRevoked => Self::conflict("KEY_REVOKED", error.to_string()),
             StoreError::Refused(refusal) => {

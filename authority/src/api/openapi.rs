@@ -16,7 +16,8 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::access::Needs;
 use super::{
-    Route, activity, audit, gateways, health, key_table, keys, metrics, permissions, routes, tokens, usage,
+    Route, activity, audit, gateways, health, key_table, keys, metrics, oauth, permissions, routes, tokens,
+    usage,
 };
 use crate::model::draft::Mistake;
 
@@ -70,6 +71,26 @@ pub(super) struct ErrorFacts {
         tokens::list,
         tokens::create,
         tokens::revoke,
+        oauth::clients::list,
+        oauth::clients::create,
+        oauth::clients::show,
+        oauth::clients::amend,
+        oauth::clients::remove,
+        oauth::clients::rotate_secret,
+        oauth::grants::list,
+        oauth::grants::revoke,
+        oauth::keys::list,
+        oauth::keys::rotate,
+        oauth::users::list,
+        oauth::users::create,
+        oauth::users::show,
+        oauth::users::amend,
+        oauth::users::set_password,
+        oauth::published::metadata,
+        oauth::published::jwks,
+        oauth::token::token,
+        oauth::revoke::revoke,
+        oauth::introspect::introspect,
         health::alive,
         health::ready,
         metrics::read,

@@ -10,11 +10,14 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::duration::parse_span;
+use super::oauth::SigningKeys;
 #[cfg(unix)]
 use super::open_files;
 use super::{Global, notices, output};
 use crate::clock;
 use crate::notices::Notify;
+use crate::oauth::issuer::{Issuer, Resource, Resources};
+use crate::oauth::server::Server;
 use crate::secret::Secret;
 use crate::serve::{self, Settings};
 use crate::server::{Limits, Proxy, Tls, TlsFiles};
@@ -55,6 +58,20 @@ pub(super) struct Serve {
     keep_days: i64,
     #[command(flatten)]
     notify: notices::To,
+    /// Issue OAuth access tokens as this issuer, an origin such as https://auth.example.com
+    #[arg(long, value_name = "ORIGIN", env = "FLINT_ISSUER")]
+    issuer: Option<Issuer>,
+    /// What access tokens are for: an absolute URI; the first is the default, the issuer if there is none; repeatable
+    #[arg(
+        long = "resource",
+        value_name = "URI",
+        env = "FLINT_RESOURCES",
+        value_delimiter = ',',
+        requires = "issuer"
+    )]
+    resources: Vec<Resource>,
+    #[command(flatten)]
+    signing_keys: SigningKeys,
 }
 
 impl Serve {
@@ -67,7 +84,7 @@ impl Serve {
             .with_ansi(false)
             .init();
         let stop = stop_signal()?;
-        let settings = self.settings()?;
+        let settings = self.settings(global)?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let journal = global.journal();
         journal
@@ -110,7 +127,7 @@ impl Serve {
         Ok(())
     }
 
-    fn settings(&self) -> anyhow::Result<Settings> {
+    fn settings(&self, global: &Global) -> anyhow::Result<Settings> {
         let keep = Retention {
             minutes: self.keep_minutes,
             hours: self.keep_hours,
@@ -134,6 +151,7 @@ impl Serve {
             proxies: self.trusted_proxy.clone(),
             tls,
             notify: webhook.map(Notify::to),
+            oauth: self.oauth(global)?,
         })
     }
 }
@@ -151,6 +169,16 @@ struct Listening<'a> {
 struct FirstSignIn<'a> {
     name: &'a str,
     password: &'a str,
+}
+
+impl Serve {
+    fn oauth(&self, global: &Global) -> anyhow::Result<Option<Server>> {
+        let Some(issuer) = self.issuer.clone() else {
+            return Ok(None);
+        };
+        let resources = Resources::new(self.resources.clone(), &issuer);
+        Ok(Some(Server::new(issuer, resources, self.signing_keys.keyring(global)?)))
+    }
 }
 
 /// Says where the program listens and, once in the life of a database, how its first operator signs in. That goes to

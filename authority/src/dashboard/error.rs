@@ -99,6 +99,26 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "Not on yourself", message)
     }
 
+    /// An application sent the user here with a request that cannot be answered to it.
+    pub(super) fn bad_request_of_client(what: &str) -> Self {
+        let message =
+            format!("The application that sent you here made a mistake. {what} Nothing was granted.");
+        Self::new(StatusCode::BAD_REQUEST, "This request cannot be answered", message)
+    }
+
+    /// The answer to a question has something that was not offered.
+    pub(super) fn not_offered() -> Self {
+        let message =
+            "The page that you sent has something in it that was not asked for. Nothing was granted.";
+        Self::new(StatusCode::BAD_REQUEST, "Not what was asked", message)
+    }
+
+    /// The question was answered before.
+    pub(super) fn answered_before() -> Self {
+        let message = "You have answered this question before. Start again from the application.";
+        Self::new(StatusCode::CONFLICT, "Already answered", message)
+    }
+
     /// The form was already submitted.
     pub(super) fn sent_before(what: &str) -> Self {
         let message = format!(
@@ -162,6 +182,7 @@ impl From<StoreError> for PageError {
             }
             StoreError::Exists(_)
             | StoreError::Full(_)
+            | StoreError::NotPossible(_)
             | StoreError::GatewayRevoked
             | StoreError::KeyWasRevoked
             | StoreError::Refused(_) => {

@@ -15,6 +15,15 @@ use crate::server::{is_over_tls, is_text};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// The same for pages whose forms end at a client: browsers hold every redirect after a form to `form-action`, those of the
+/// client's site too, which nobody here knows.
+const POLICY_AWAY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                           frame-ancestors 'none'; base-uri 'none'";
+
+/// Marks an answer whose forms end elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FormsLeadAway;
+
 /// Refuses what another site sends, makes a page of a refusal, and sets the headers.
 pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     let renewal = Renewal::default();
@@ -33,12 +42,14 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
         response = error.render(theme);
         response.headers_mut().extend(kept.into_iter().filter_map(|(name, value)| Some((name?, value))));
     }
+    let leads_away = response.extensions_mut().remove::<FormsLeadAway>().is_some();
+    let policy = if leads_away { POLICY_AWAY } else { POLICY };
     let headers = response.headers_mut();
     if let Some(cookie) = renewal.take() {
         headers.append(header::SET_COOKIE, cookie);
     }
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

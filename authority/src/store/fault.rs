@@ -10,6 +10,11 @@ const OURS_OF_SQLITE: [i64; 8] = [1, 11, 18, 19, 20, 21, 25, 26];
 const OURS_OF_POSTGRES: [&str; 5] = ["21", "22", "23", "42", "XX"];
 
 impl StoreError {
+    /// The database did not answer in time.
+    pub(crate) const fn timed_out() -> Self {
+        Self::Database(sqlx::Error::PoolTimedOut)
+    }
+
     /// Whether the database is away or busy, so that the same may well be done in a moment.
     #[must_use]
     pub fn is_away(&self) -> bool {

@@ -8,10 +8,12 @@ pub mod wake; // news of other processes
 
 use std::sync::{Arc, PoisonError};
 
-use flint_contract::protocol::{KeyEntry, Page};
+use flint_contract::protocol::{KeyEntry, Page, RevokedToken};
 use sqlx::{AnyPool, FromRow};
 
 use super::{Store, StoreError, new_epoch};
+use crate::clock;
+use crate::oauth::token::MAX_SKEW;
 
 /// About how large a page may be, in bytes. Envoy takes no answer of more than 32 MiB.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -81,10 +83,21 @@ impl Store {
         // A table that begins from nothing has nothing to forget.
         let sql = if seq == 0 { FIRST } else { NEXT };
         let limit = i64::from(limit);
-        let mut rows = self.feed_rows(sql, seq, limit + 1).await?;
-        let more = shorten(&mut rows, limit);
+        // The tokens first, and with them how far changes have come: no key is read that is younger than a token that was
+        // not there yet.
+        let (until, mut tokens) = self.revoked_tokens(seq, limit + 1).await?;
+        let mut rows = self.feed_rows(sql, (seq, until), limit + 1).await?;
+        let is_shortened = shorten(&mut rows, limit);
+        // Tokens behind a key that has no room come with it.
+        let reach = rows.last().map_or(seq, |row| row.change_seq);
+        tokens.retain(|row| !is_shortened || row.change_seq < reach);
+        let cut = cut(&rows, &tokens, limit as usize);
+        let more = is_shortened || cut.is_some();
+        rows.retain(|row| cut.is_none_or(|cut| row.change_seq < cut));
+        tokens.retain(|row| cut.is_none_or(|cut| row.change_seq < cut));
+        let is_news = !rows.is_empty() || !tokens.is_empty() || !matches!(from, Position::After(_));
         let last = rows.last().map_or(seq, |row| row.change_seq);
-        let is_news = !rows.is_empty() || !matches!(from, Position::After(_));
+        let last = tokens.last().map_or(last, |row| row.change_seq.max(last));
         let next = match from {
             Position::After(_) => Position::After(last),
             _ if more => Position::Loading(last),
@@ -96,6 +109,8 @@ impl Store {
             reset: from == Position::Unknown,
             ..Page::default()
         };
+        let revoked = |row: TokenRow| RevokedToken { jti: row.jti, expires_at: row.expires_at };
+        page.revoked_tokens = tokens.into_iter().map(revoked).collect();
         for row in rows {
             if row.removed_at.is_some() {
                 page.removed.push(hex::encode(row.digest));
@@ -107,12 +122,17 @@ impl Store {
     }
 
     /// Reads rows in parts, and no more of them than there is room for in a page.
-    async fn feed_rows(&self, sql: &'static str, after: i64, limit: i64) -> Result<Vec<FeedRow>, StoreError> {
+    async fn feed_rows(
+        &self,
+        sql: &'static str,
+        (after, until): (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<FeedRow>, StoreError> {
         let (mut rows, mut bytes, mut after) = (Vec::<FeedRow>::new(), 0, after);
         loop {
             let wanted = (limit - rows.len() as i64).min(PART);
             let part: Vec<FeedRow> =
-                sqlx::query_as(sql).bind(after).bind(wanted).fetch_all(&self.pool).await?;
+                sqlx::query_as(sql).bind(after).bind(wanted).bind(until).fetch_all(&self.pool).await?;
             let is_last = (part.len() as i64) < wanted;
             after = part.last().map_or(after, |row| row.change_seq);
             bytes += part.iter().map(FeedRow::size).sum::<usize>();
@@ -121,6 +141,22 @@ impl Store {
                 return Ok(rows);
             }
         }
+    }
+
+    /// Revoked access tokens after a change, in order, and the number of the latest change that is committed. Those that
+    /// have expired everywhere are left out.
+    async fn revoked_tokens(&self, seq: i64, limit: i64) -> Result<(i64, Vec<TokenRow>), StoreError> {
+        let sql = "SELECT feed.change_seq AS latest, token.change_seq, jti, expires_at FROM feed \
+                   LEFT JOIN oauth_revoked_token AS token ON token.change_seq > $1 AND expires_at > $2 \
+                   WHERE one = 1 ORDER BY token.change_seq LIMIT $3";
+        let rows: Vec<MaybeTokenRow> = sqlx::query_as(sql)
+            .bind(seq)
+            .bind(clock::now() - MAX_SKEW)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        let latest = rows.first().map_or(seq, |row| row.latest);
+        Ok((latest, rows.into_iter().filter_map(MaybeTokenRow::some).collect()))
     }
 
     /// The number of the latest change that is committed.
@@ -191,11 +227,42 @@ impl FeedRow {
     }
 }
 
+/// A revoked access token.
+struct TokenRow {
+    change_seq: i64,
+    jti: String,
+    expires_at: i64,
+}
+
+/// One, if there is any, beside the number of the latest change.
+#[derive(FromRow)]
+struct MaybeTokenRow {
+    latest: i64,
+    change_seq: Option<i64>,
+    jti: Option<String>,
+    expires_at: Option<i64>,
+}
+
+impl MaybeTokenRow {
+    fn some(self) -> Option<TokenRow> {
+        Some(TokenRow { change_seq: self.change_seq?, jti: self.jti?, expires_at: self.expires_at? })
+    }
+}
+
+/// The number of the first change that a page has no room for, if there is one.
+fn cut(keys: &[FeedRow], tokens: &[TokenRow], limit: usize) -> Option<i64> {
+    let mut numbers: Vec<i64> = keys.iter().map(|row| row.change_seq).collect();
+    numbers.extend(tokens.iter().map(|row| row.change_seq));
+    numbers.sort_unstable();
+    numbers.get(limit).copied()
+}
+
 const FIRST: &str = "SELECT change_seq, digest, id, environment, permissions, owner, not_before, expires_at, \
     revoked_at, allowed_cidrs, removed_at FROM api_key WHERE change_seq > $1 AND removed_at IS NULL \
-    ORDER BY change_seq LIMIT $2";
+    AND change_seq <= $3 ORDER BY change_seq LIMIT $2";
 const NEXT: &str = "SELECT change_seq, digest, id, environment, permissions, owner, not_before, expires_at, \
-    revoked_at, allowed_cidrs, removed_at FROM api_key WHERE change_seq > $1 ORDER BY change_seq LIMIT $2";
+    revoked_at, allowed_cidrs, removed_at FROM api_key WHERE change_seq > $1 AND change_seq <= $3 \
+    ORDER BY change_seq LIMIT $2";
 
 impl TryFrom<FeedRow> for KeyEntry {
     type Error = StoreError;

@@ -7,6 +7,7 @@
 //! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.
 //! 4. A revocation that the journal lacks is added to it.
 //! 5. All sessions end: one that was ended since must not go on.
+//! 6. All codes and refresh tokens end, and whatever of OAuth ended since ends again (`oauth::restoring`).
 
 pub mod journal; // revocations, written down besides
 
@@ -21,7 +22,7 @@ use super::keys::row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write, connection, files, new_epoch};
 use crate::config::Database;
 use crate::model::{Key, State};
-use journal::{End, Entry, Journal, Known};
+use journal::{End, Entry, Journal, Known, OauthEnd};
 
 /// How many digests are looked up at a time.
 const CHUNK: usize = 500;
@@ -39,6 +40,8 @@ pub struct Recovered {
     pub replayed: Vec<Entry>,
     /// Keys that end earlier than the database had it.
     pub ended: Vec<End>,
+    /// What ended of OAuth without the database knowing.
+    pub oauth: Vec<OauthEnd>,
     /// How many revocations the journal lacked.
     pub journalled: usize,
     /// Whether the database has a new epoch.
@@ -91,8 +94,11 @@ impl Store {
         };
         let revoked = self.find_unrevoked(&known, now).await?;
         let ends = self.find_behind(&known.ends, now, is_behind_end).await?;
-        if restored || !revoked.is_empty() || !ends.is_empty() {
+        let oauth = self.find_oauth_behind(&known.oauth, now).await?;
+        if restored || !revoked.is_empty() || !ends.is_empty() || !oauth.is_empty() {
             self.begin_epoch().await?;
+            self.end_oauth_again(&oauth, now).await?;
+            recovered.oauth = oauth;
             recovered.new_epoch = true;
         }
         for (id, entry) in revoked {

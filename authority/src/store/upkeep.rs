@@ -61,6 +61,7 @@ async fn prune(store: &Store, keep: Retention) -> Result<(), StoreError> {
     store.prune_usage(keep, clock::now()).await?;
     store.forget_processes(clock::now() - GONE_AFTER).await?;
     store.forget_notices(clock::now()).await?;
+    store.forget_oauth(clock::now()).await?;
     store.forget_ended_sessions(clock::now()).await
 }
 

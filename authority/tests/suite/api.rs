@@ -397,7 +397,9 @@ async fn the_description_is_of_these_routes() {
     let document = harness.client.get("/openapi.json").await.ok();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut described = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
+    // What tokens are got with is there only with an issuer, and has the errors of its own standards.
+    let is_route = |path: &str| !path.starts_with("/oauth/") && !path.starts_with("/.well-known/");
+    for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| is_route(path)) {
         described.extend(
             item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
         );

@@ -18,6 +18,7 @@ mod files; // the database in the hands of other programs
 mod forms; // forms that are sent once, and how old a sign-in is
 mod listing; // searched, sorted, and turned page by page
 mod notices; // keys that end are told to a webhook, once
+mod oauth; // the authorization server
 mod people; // operators, their sessions, and API tokens
 mod recovery; // backups, and what a restored one must not bring back
 mod network; // proxies, slow clients, floods, and requests that are not as they should be

@@ -169,7 +169,7 @@ fn check_name(name: &str) -> Result<String, StoreError> {
     mistakes.none_or(name).map_err(StoreError::Invalid)
 }
 
-fn check_password(password: String) -> Result<String, StoreError> {
+pub(in crate::store) fn check_password(password: String) -> Result<String, StoreError> {
     if password.chars().count() >= MIN_LENGTH && password.len() <= MAX_BYTES {
         return Ok(password);
     }

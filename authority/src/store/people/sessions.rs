@@ -23,7 +23,7 @@ use crate::store::audit::Line;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// The most sessions of one operator; the oldest ends for another.
-const MOST: i64 = 20;
+pub(in crate::store) const MOST: i64 = 20;
 /// How long a session lasts at most, in seconds.
 pub const LIFETIME: i64 = 12 * 3_600;
 /// How long it lasts without a request, in seconds.
@@ -54,6 +54,15 @@ pub enum SignIn {
     Throttled(i64),
 }
 
+/// Who signs in: attempts of the one are counted apart from those of the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::store) enum Realm {
+    /// To the dashboard.
+    Operator,
+    /// To grant permissions.
+    User,
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -62,6 +71,15 @@ struct Row {
     created_by: String,
     csrf_token: String,
     seen_at: i64,
+}
+
+impl Realm {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Operator => "",
+            Self::User => "user ",
+        }
+    }
 }
 
 impl Session {
@@ -90,11 +108,7 @@ impl Store {
         address: Option<&str>,
         now: i64,
     ) -> Result<SignIn, StoreError> {
-        let subjects = throttle_subjects(name, address);
-        let mut wait = self.sign_in_blocked(&subjects, now).await?;
-        if wait == 0 {
-            wait = self.count_attempt(&subjects, now).await?;
-        }
+        let wait = self.begin_attempt(Realm::Operator, name, address, now).await?;
         if wait > 0 {
             return Ok(SignIn::Throttled(wait));
         }
@@ -191,9 +205,7 @@ impl Store {
             .bind(secret.digest().as_bytes().to_vec())
             .execute(&mut *write.tx)
             .await?;
-        let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
-        sqlx::query(sql).bind(by_name(name)).execute(&mut *write.tx).await?;
-        write.take_back_attempt(address).await?;
+        write.end_attempt(Realm::Operator, name, address).await?;
         let session = Session { operator, csrf_token: csrf.reveal().into() };
         let actor = session.actor(address.map(Into::into));
         let after = Some(json!({ "name": name }));
@@ -209,6 +221,19 @@ impl Store {
         let sql = "UPDATE session SET seen_at = $1 WHERE digest = $2 AND seen_at < $1";
         sqlx::query(sql).bind(now).bind(digest).execute(&mut *write.tx).await?;
         write.commit().await
+    }
+
+    /// Counts an attempt, or returns for how many seconds it is refused unheard.
+    pub(in crate::store) async fn begin_attempt(
+        &self,
+        realm: Realm,
+        name: &str,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<i64, StoreError> {
+        let subjects = throttle_subjects(realm, name, address);
+        let wait = self.sign_in_blocked(&subjects, now).await?;
+        if wait > 0 { Ok(wait) } else { self.count_attempt(&subjects, now).await }
     }
 
     /// For how many seconds the next attempt is refused unheard.
@@ -277,34 +302,50 @@ impl Store {
 }
 
 impl Write<'_> {
+    /// Notes that an attempt was right.
+    pub(in crate::store) async fn end_attempt(
+        &mut self,
+        realm: Realm,
+        name: &str,
+        address: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
+        sqlx::query(sql).bind(by_name(realm, name)).execute(&mut *self.tx).await?;
+        self.take_back_attempt(realm, address).await
+    }
+
     /// Takes back the attempt of an address that was no guess, and with it the wait that it has made for the next one.
-    async fn take_back_attempt(&mut self, address: Option<&str>) -> Result<(), StoreError> {
+    async fn take_back_attempt(&mut self, realm: Realm, address: Option<&str>) -> Result<(), StoreError> {
         let Some(address) = address else {
             return Ok(());
         };
         let sql = "UPDATE sign_in_throttle SET failures = failures - 1, blocked_until = 0 \
                    WHERE subject = $1 AND failures > 0";
-        sqlx::query(sql).bind(by_address(address)).execute(&mut *self.tx).await?;
+        sqlx::query(sql).bind(by_address(realm, address)).execute(&mut *self.tx).await?;
         Ok(())
     }
 }
 
 /// Under which headings failures are counted, and for how long each may block.
-fn throttle_subjects(name: &str, address: Option<&str>) -> Vec<(String, i64)> {
-    let mut subjects = vec![(by_name(name), MAX_BLOCK_NAME)];
-    subjects.extend(address.map(|address| (by_address(address), MAX_BLOCK_ADDRESS)));
+fn throttle_subjects(realm: Realm, name: &str, address: Option<&str>) -> Vec<(String, i64)> {
+    let mut subjects = vec![(by_name(realm, name), MAX_BLOCK_NAME)];
+    subjects.extend(address.map(|address| (by_address(realm, address), MAX_BLOCK_ADDRESS)));
     subjects
 }
 
 /// Whoever has one IPv6 address has the 2^64 around it as well.
-fn by_address(address: &str) -> String {
+fn by_address(realm: Realm, address: &str) -> String {
+    let realm = realm.prefix();
     let network = address.parse::<Ipv6Addr>().map(|v6| Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64));
-    network.map_or_else(|_| format!("address:{address}"), |network| format!("address:{network}/64"))
+    network.map_or_else(
+        |_| format!("{realm}address:{address}"),
+        |network| format!("{realm}address:{network}/64"),
+    )
 }
 
-fn by_name(name: &str) -> String {
+fn by_name(realm: Realm, name: &str) -> String {
     // A digest: whoever types a password in the wrong field must not leave it in the database.
-    format!("name:{}", Digest::of(name.as_bytes()).to_hex())
+    format!("{}name:{}", realm.prefix(), Digest::of(name.as_bytes()).to_hex())
 }
 
 /// The seconds of waiting after so many failures (rule 3).
@@ -328,7 +369,8 @@ mod tests {
             ("2001:db8:1:3::1", "address:2001:db8:1:3::/64"),
             ("::1", "address:::/64"),
         ] {
-            assert_eq!(by_address(address), heading);
+            assert_eq!(by_address(Realm::Operator, address), heading);
+            assert_eq!(by_address(Realm::User, address), format!("user {heading}"));
         }
     }
 

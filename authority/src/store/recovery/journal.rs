@@ -53,6 +53,17 @@ pub struct End {
     pub expires_at: Option<i64>,
 }
 
+/// The end of something of OAuth: a token, a client's secret, a grant, a client, a user or a signing key.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OauthEnd {
+    /// `token`, `client_secret`, `grant`, `client`, `user` or `signing_key`.
+    pub oauth: String,
+    /// Its public id; the digest of a secret, in hexadecimal.
+    pub id: String,
+    /// From when on it is refused, in Unix seconds; for a token when it would have expired. None: it was enabled again.
+    pub at: Option<i64>,
+}
+
 /// What a journal says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Known {
@@ -60,6 +71,8 @@ pub struct Known {
     pub revoked: HashMap<Digest, Entry>,
     /// The last change of each key's end.
     pub ends: HashMap<Digest, End>,
+    /// The last change of each thing of OAuth, by kind and id.
+    pub oauth: HashMap<(String, String), Option<i64>>,
 }
 
 /// A line. The first that fits is meant.
@@ -68,6 +81,7 @@ pub struct Known {
 enum Line {
     Revocation(Entry),
     End(End),
+    Oauth(OauthEnd),
 }
 
 impl Journal {
@@ -148,6 +162,7 @@ impl Journal {
             match serde_json::from_slice(&line) {
                 Ok(Line::Revocation(entry)) => known.add_revocation(entry, &is_asked_for),
                 Ok(Line::End(end)) => known.add_end(end, &is_asked_for),
+                Ok(Line::Oauth(end)) => drop(known.oauth.insert((end.oauth, end.id), end.at)),
                 Err(_) => {}
             }
         }

@@ -1,0 +1,122 @@
+//! The question whether an application may act for a user, and the answer.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use flint_contract::key::Environment;
+
+use super::super::error::PageError;
+use super::super::headers::FormsLeadAway;
+use super::super::shell::{Bare, Theme, html};
+use super::super::visitor::read_form;
+use super::super::{MAX_FORM, Site};
+use super::authorize::Coming;
+use super::{APPS, CONSENT, send_back, session};
+use crate::clock;
+use crate::oauth::consent::{self, Answer};
+use crate::oauth::fault::Fault;
+use crate::oauth::redirect::shown_host;
+use crate::oauth::request::Asked;
+use crate::server::address;
+use crate::store::keys::catalogue::Offered;
+use crate::store::oauth::questions::Coded;
+use crate::store::oauth::sessions::UserSession;
+
+#[derive(Template)]
+#[template(path = "granting/consent.html")]
+struct ConsentPage<'a> {
+    bare: Bare,
+    action: &'static str,
+    apps: &'static str,
+    client: &'a str,
+    host: &'a str,
+    resource: &'a str,
+    is_test: bool,
+    user: &'a str,
+    token: &'a str,
+    csrf: &'a str,
+    here: &'a str,
+    permissions: Vec<Permission>,
+}
+
+/// A permission in words.
+pub(super) struct Permission {
+    pub(super) name: String,
+    pub(super) words: String,
+}
+
+impl Permission {
+    /// The catalogue's words, if it has any.
+    pub(super) fn all(list: &[String], catalogue: &[Offered]) -> Vec<Self> {
+        list.iter().map(|name| Self { name: name.clone(), words: words(name, catalogue) }).collect()
+    }
+}
+
+fn words(name: &str, catalogue: &[Offered]) -> String {
+    let known = catalogue.iter().find(|offered| offered.name == name && !offered.description.is_empty());
+    match (known, name.strip_suffix(":*")) {
+        (Some(offered), _) => offered.description.clone(),
+        (None, Some(resource)) => format!("Everything with {resource}, including what is added later"),
+        (None, None) if name == "*" => "Everything, including what is added later".into(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The question.
+pub(super) fn show(
+    coming: &Coming<'_>,
+    session: &UserSession,
+    asked: &Asked,
+    token: &str,
+    catalogue: &[Offered],
+) -> Response {
+    let page = ConsentPage {
+        bare: Bare::new(Theme::of(coming.headers)),
+        action: CONSENT,
+        apps: APPS,
+        client: &coming.client.registration.name,
+        host: shown_host(&asked.back.redirect_uri),
+        resource: shown_host(&asked.resource),
+        is_test: coming.client.registration.environment == Environment::Test,
+        user: &session.user.name,
+        token,
+        csrf: &session.csrf_token,
+        here: &coming.here,
+        permissions: Permission::all(&asked.scope, catalogue),
+    };
+    let mut response = html(&page);
+    response.extensions_mut().insert(FormsLeadAway);
+    response
+}
+
+/// The answer. It counts once, in the session that was asked.
+pub(super) async fn answer(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
+    let (parts, body) = request.into_parts();
+    let server = site.oauth.clone().ok_or_else(|| PageError::not_found("page"))?;
+    let (fields, now) = (read_form(&parts.headers, body, MAX_FORM).await?, clock::now());
+    let session = session::of(&site, &parts.headers, now).await?.ok_or_else(PageError::forged)?;
+    let token = fields.raw("request");
+    let question = site.store.question(token, &session.digest, now).await?.ok_or_else(PageError::forged)?;
+    let ticked: Vec<&str> = fields.all("scope").collect();
+    let answer = consent::answer(&question.asked.scope, fields.get("decision"), &ticked);
+    let answer = answer.map_err(|_| PageError::not_offered())?;
+    if question.is_answered {
+        return Err(PageError::answered_before());
+    }
+    let back = |outcome| send_back(&server.issuer, &question.asked.back, outcome);
+    let Answer::Granted(left) = answer else {
+        let is_first = site.store.refuse(token, now).await?;
+        return if is_first {
+            Ok(back(Err(Fault::access_denied())))
+        } else {
+            Err(PageError::answered_before())
+        };
+    };
+    let (who, actor) =
+        ((session.user.id.as_str(), left.as_slice()), session.actor(address(&parts.extensions)));
+    match site.store.grant_code(Some(token), &question, who, now, &actor).await? {
+        Coded::Code(code) => Ok(back(Ok(code.reveal()))),
+        Coded::Again => Err(PageError::answered_before()),
+        Coded::Denied => Ok(back(Err(Fault::access_denied()))),
+    }
+}

@@ -1,0 +1,175 @@
+//! Signing in and out as a user.
+//!
+//! The form has a token of its own, a cookie and a field that must be the same, as that of operators has. Afterwards the
+//! user is led back to where they came from: a page of this server, and one of two.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use flint_contract::key::Digest;
+
+use super::super::error::PageError;
+use super::super::fields::Fields;
+use super::super::headers::FormsLeadAway;
+use super::super::shell::{Bare, Theme, html};
+use super::super::visitor::{cookie, read_form};
+use super::super::{MAX_FORM, Site};
+use super::{APPS, session};
+use crate::clock;
+use crate::oauth::client::Client;
+use crate::oauth::metadata::AUTHORIZE_PATH;
+use crate::secret::Secret;
+use crate::server::address;
+use crate::store::StoreError;
+use crate::store::oauth::sessions::UserSignIn;
+use crate::store::people::sessions::LIFETIME;
+
+const FORM_COOKIE: &str = "__Host-flint_user_form";
+/// The longest way back, in bytes: a request may have a long state.
+const MAX_NEXT: usize = 32 * 1024;
+
+/// What the form shows.
+#[derive(Default)]
+pub(super) struct Form<'a> {
+    pub(super) next: String,
+    pub(super) name: String,
+    pub(super) problem: String,
+    pub(super) for_client: Option<&'a Client>,
+}
+
+#[derive(Template)]
+#[template(path = "granting/sign_in.html")]
+struct SignInPage<'a> {
+    bare: Bare,
+    token: String,
+    next: &'a str,
+    name: &'a str,
+    problem: &'a str,
+    client: &'a str,
+}
+
+/// The form.
+pub(super) async fn page(
+    State(site): State<Site>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let query = Fields::of_query(&uri)?;
+    let next = way_back(query.get("next"));
+    if session::of(&site, &headers, clock::now()).await?.is_some() {
+        return Ok(Redirect::to(&next).into_response());
+    }
+    show(&headers, Form { next, ..Form::default() }, StatusCode::OK)
+}
+
+/// Shows the form.
+pub(super) fn show(headers: &HeaderMap, form: Form<'_>, status: StatusCode) -> Result<Response, PageError> {
+    let kept = cookie(headers, FORM_COOKIE).filter(|token| is_token(token));
+    let (token, is_new) = match kept {
+        Some(token) => (token, false),
+        None => (Secret::generate("").map_err(StoreError::from)?.reveal().to_owned(), true),
+    };
+    let line = format!("{FORM_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let mut response = html(&SignInPage {
+        bare: Bare::new(Theme::of(headers)),
+        token,
+        next: &form.next,
+        name: &form.name,
+        problem: &form.problem,
+        client: form.for_client.map_or("", |client| client.registration.name.as_str()),
+    });
+    *response.status_mut() = status;
+    response.extensions_mut().insert(FormsLeadAway);
+    if is_new && let Ok(line) = HeaderValue::from_str(&line) {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    Ok(response)
+}
+
+fn is_token(text: &str) -> bool {
+    (20..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Where to go afterwards: to the request that the user came with, or to what was granted. Nowhere else.
+fn way_back(next: &str) -> String {
+    let is_ours = next == APPS || next.strip_prefix(AUTHORIZE_PATH).is_some_and(|rest| rest.starts_with('?'));
+    let is_plain = next.len() <= MAX_NEXT && next.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_ours && is_plain { next.into() } else { APPS.into() }
+}
+
+/// Takes name and password. Right or wrong, the answer says nothing else about them.
+pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
+    let (parts, body) = request.into_parts();
+    let fields = read_form(&parts.headers, body, MAX_FORM).await?;
+    let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
+    let (next, name) = (way_back(fields.get("next")), fields.get("name").to_owned());
+    let again = |status, problem: &str| {
+        let form = Form { next: next.clone(), name: name.clone(), problem: problem.into(), for_client: None };
+        show(&parts.headers, form, status)
+    };
+    if token.is_empty() || Digest::of(fields.raw("token").as_bytes()) != Digest::of(token.as_bytes()) {
+        let problem = "This page was out of date. Please try again. Cookies must be enabled.";
+        return again(StatusCode::FORBIDDEN, problem);
+    }
+    let (password, from) = (fields.raw("password").to_owned(), address(&parts.extensions));
+    if name.is_empty() || password.is_empty() {
+        return again(StatusCode::UNPROCESSABLE_ENTITY, "Enter your name and your password.");
+    }
+    match site.store.sign_in_user(&name, password, from.as_deref(), clock::now()).await? {
+        UserSignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
+        UserSignIn::Throttled(wait) => {
+            let problem = format!("Too many attempts. Try again in {wait} seconds.");
+            let mut response = again(StatusCode::TOO_MANY_REQUESTS, &problem)?;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+            Ok(response)
+        }
+        UserSignIn::Done(secret) => {
+            if let Some(old) = cookie(&parts.headers, session::COOKIE) {
+                site.store.sign_out_user(&old).await?;
+            }
+            let cookies = [(header::SET_COOKIE, session::set(secret.reveal(), LIFETIME))];
+            Ok((cookies, Redirect::to(&next)).into_response())
+        }
+    }
+}
+
+/// Ends the session, and leads to signing in as somebody else.
+pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
+    let (parts, body) = request.into_parts();
+    let fields = read_form(&parts.headers, body, MAX_FORM).await?;
+    let session = session::of(&site, &parts.headers, clock::now()).await?.ok_or_else(PageError::forged)?;
+    if !session.csrf_is(fields.raw("csrf")) {
+        return Err(PageError::forged());
+    }
+    if let Some(value) = cookie(&parts.headers, session::COOKIE) {
+        site.store.sign_out_user(&value).await?;
+    }
+    let cookies = [(header::SET_COOKIE, session::set("", 0))];
+    Ok((cookies, Redirect::to(&way_back(fields.get("next")))).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9700_4_11_nobody_is_led_to_another_site_after_signing_in() {
+        let request = "/oauth/authorize?client_id=x&state=%0A";
+        assert_eq!(way_back(request), request);
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/oauth/authorize",
+            "/oauth/authorize.evil.example",
+            "/oauth/authorize@evil.example",
+            "/account/apps/../../x",
+            "/settings/api-keys",
+            "/oauth/authorize?\r\nx: y",
+            "/oauth/authorize?é",
+        ] {
+            assert_eq!(way_back(bad), APPS, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The authorization server from the outside: the way of a grant, every row of the contract's table of errors, and attacks,
+//! each with the section of the RFC that tells of it.
+
+mod browser; // a program that signs in and consents as a browser does
+mod world; // a server, a client, a user
+
+mod attacks; // what must not work
+mod authorize; // the request and the consent
+mod clients; // their management, by API and command line
+mod ends; // revocation, withdrawal, disabling, and what gateways hear of it
+mod keys; // signing keys and their rotation
+mod published; // metadata, methods, headers
+mod tables; // what is forgotten
+mod token; // codes, refresh tokens, clients themselves
