@@ -26,11 +26,11 @@ help: ## List the targets
 
 wasm: ## Build the filter, dist/flint-auth.wasm
 	@$(PREFLIGHT) wasm
-# `cargo build` drops link-time optimisation where a crate is cdylib and rlib at once; naming one crate type keeps it.
-	$(CARGO) rustc --locked --profile filter --target wasm32-wasip1 --package flint-auth --lib --crate-type cdylib
+# A static library, so that tools/link-filter decides what the module exports. Naming one crate type also keeps link-time
+# optimisation, which cargo drops if a crate is cdylib and rlib at once.
+	$(CARGO) rustc --locked --profile filter --target wasm32-wasip1 --package flint-auth --lib --crate-type staticlib
 	@mkdir -p dist
-	@cp $(TARGET)/wasm32-wasip1/filter/flint_auth.wasm $(WASM).new
-	@mv $(WASM).new $(WASM)
+	$(PYTHON) tools/link-filter $(TARGET)/wasm32-wasip1/filter/libflint_auth.a $(WASM)
 	@size=$$(wc -c < $(WASM)); echo "$(WASM): $$size bytes of at most $(WASM_LIMIT)"; test $$size -le $(WASM_LIMIT)
 
 flint: ## Build the authority, target/debug/flint

@@ -12,8 +12,14 @@ mod issuer;
 mod vm;
 mod metrics;
 mod shared;
+mod calls;
 mod clock;
 #[cfg(feature = "faults")]
 mod faults;
 
-flint_abi::export!(filter::Filter::new);
+use proxy_wasm::types::LogLevel;
+
+proxy_wasm::main! {{
+    std::panic::set_hook(Box::new(|panic| calls::log(LogLevel::Critical, &panic.to_string())));
+    proxy_wasm::set_root_context(filter::new_root);
+}}

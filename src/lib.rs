@@ -13,7 +13,7 @@
 //!
 //! What holds everywhere:
 //!
-//! - Nothing outside `host/` names `flint_abi` or calls the host; the manifest makes that a compile error.
+//! - Nothing outside `host/` names `proxy_wasm` or `flint_abi`, or calls the host; the manifest makes that a compile error.
 //! - The core reads no clock, no randomness and no environment, and never logs.
 //! - A request is forwarded only by a `Permit`, and only [`decide::decision`] makes one. There is no `None` that
 //!   means yes.
@@ -27,7 +27,6 @@ pub mod decide;
 pub mod route;
 pub mod token;
 pub mod config;
-pub mod pending;
 
 pub mod table;
 pub mod bytes;

@@ -1,5 +1,9 @@
 //! The time and chance, as the host gives them.
 
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+
 /// The monotonic clock, in milliseconds; 0 where it cannot be read.
 pub(super) fn monotonic_ms() -> u64 {
     flint_abi::monotonic().unwrap_or_default() / 1_000_000
@@ -7,7 +11,8 @@ pub(super) fn monotonic_ms() -> u64 {
 
 /// The wall clock, in Unix seconds.
 pub(super) fn unix() -> Option<i64> {
-    i64::try_from(flint_abi::wall_clock().ok()? / 1_000_000_000).ok()
+    let now = hostcalls::get_current_time().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(now.as_secs()).ok()
 }
 
 /// Random bits. If the host gives none, the clock has to do. All but one of the things that they are for (spreading calls,

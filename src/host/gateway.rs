@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use flint_abi::{Level, Map};
+use flint_abi::Map;
 use flint_contract::protocol::{GATEWAY_HEADER, USAGE_PATH};
+use proxy_wasm::types::LogLevel;
 
+use super::calls;
 use super::clock;
 use super::metrics::gauge;
 use super::shared::Shared;
 use super::vm::Vm;
 use crate::config::{Authority, Token};
-use crate::decide::request::{Headers, serialise};
+use crate::decide::request::Headers;
 use crate::feed::abandoned;
 use crate::feed::page::MAX_PAGE;
 use crate::feed::poller::{self, Answer, Event, Failure, Poller, Settings};
@@ -144,7 +146,7 @@ impl Gateway {
             self.poller.handle_failure(Failure::Excess, self.now(vm));
             return;
         }
-        let body = if status == Some(200) { flint_abi::callout_body(body) } else { Ok(Vec::new()) };
+        let body = if status == Some(200) { calls::callout_body(body) } else { Ok(Vec::new()) };
         let now = self.now(vm);
         match body {
             Ok(body) => self.poller.handle_answer(&Shared, Answer { status, encoded, body: &body }, now),
@@ -214,9 +216,7 @@ impl Gateway {
         if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }
-        let headers = serialise(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        let timeout = Duration::from_millis(timeout);
-        flint_abi::call(&self.authority.cluster, &headers, body, timeout).ok()
+        calls::call(&self.authority.cluster, &headers, body, Duration::from_millis(timeout)).ok()
     }
 
     /// The id of this Envoy process for this authority: the first VM to need one makes it, all use it.
@@ -280,9 +280,9 @@ pub(super) fn head(count: usize) -> (Option<u16>, bool) {
 pub(super) fn say(line: Option<(telemetry::Level, String)>) {
     if let Some((level, text)) = line {
         let level = match level {
-            telemetry::Level::Info => Level::Info,
-            telemetry::Level::Warn => Level::Warn,
+            telemetry::Level::Info => LogLevel::Info,
+            telemetry::Level::Warn => LogLevel::Warn,
         };
-        flint_abi::log(level, &text);
+        calls::log(level, &text);
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::calls;
 use super::clock;
 use super::gateway::{Outstanding, head, say};
 use super::metrics::gauge;
 use super::shared::Shared;
 use super::vm::Vm;
 use crate::config::oauth::Jwks;
-use crate::decide::request::serialise;
 use crate::feed::abandoned;
 use crate::feed::poller::{Answer, Now};
 use crate::report::telemetry::{self, Counter};
@@ -66,7 +66,7 @@ impl Issuer {
             // Not even copied into this VM.
             self.fetcher.handle_failure(&Shared, Failure::Bad(BadSet::Size), now);
         } else {
-            let body = flint_abi::callout_body(body).unwrap_or_default();
+            let body = calls::callout_body(body).unwrap_or_default();
             let answer = Answer { status, encoded, body: &body };
             self.fetcher.handle_answer(&Shared, self.settings(), answer, now);
         }
@@ -97,8 +97,7 @@ impl Issuer {
             ("accept", "application/json"),
             ("user-agent", concat!("flint-auth/", env!("CARGO_PKG_VERSION"))),
         ];
-        let headers = serialise(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        match flint_abi::call(&self.jwks.cluster, &headers, &[], Duration::from_millis(timeout)) {
+        match calls::call(&self.jwks.cluster, &headers, &[], Duration::from_millis(timeout)) {
             Ok(call) => {
                 self.call = Some(Outstanding { call, root });
                 vm.metrics.add(Counter::JwksFetches, 1);

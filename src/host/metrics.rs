@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
-use flint_abi::MetricKind;
+use proxy_wasm::types::MetricType;
 
+use super::calls;
 use crate::report::telemetry::{Counter, Counters};
 
 /// The metrics of one VM. A metric that Envoy refuses to define is left out; that costs nothing else.
@@ -28,14 +29,13 @@ impl Metrics {
     pub(super) fn flush(&self) {
         let mut ids = self.ids.borrow_mut();
         if ids.is_empty() {
-            let define =
-                |counter: Counter| flint_abi::define_metric(MetricKind::Counter, &counter.name()).ok();
+            let define = |counter: Counter| calls::define_metric(MetricType::Counter, &counter.name()).ok();
             ids.extend(Counter::all().map(define));
         }
         for (place, count) in self.counters.borrow_mut().take() {
             if let Some(Some(id)) = ids.get(place) {
                 // A counter that was defined takes every number above 0.
-                let _ = flint_abi::increment_metric(*id, count);
+                let _ = calls::increment_metric(*id, count);
             }
         }
     }
@@ -43,8 +43,8 @@ impl Metrics {
 
 /// Sets a gauge of this name.
 pub(super) fn gauge(name: &str, value: u64) {
-    if let Ok(id) = flint_abi::define_metric(MetricKind::Gauge, name) {
+    if let Ok(id) = calls::define_metric(MetricType::Gauge, name) {
         // A gauge that was defined takes every number.
-        let _ = flint_abi::record_metric(id, value);
+        let _ = calls::record_metric(id, value);
     }
 }

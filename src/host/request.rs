@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use flint_abi::{Action, Map, Refused};
+use flint_abi::{Map, Refused};
 use flint_contract::key::Digest;
 use flint_contract::outcome::Outcome;
+use proxy_wasm::types::Action;
 
+use super::calls;
 use super::clock;
 use super::gateway::Gateway;
 use super::root::{Root, Waiting};
@@ -54,23 +56,17 @@ pub(super) fn on_request(root: &Root, context: u32) -> Action {
 
 /// A request that waited is decided; it may go on waiting, for something else, until its time is over.
 pub(super) fn resume(root: &Root, waiting: Waiting, now: u64) {
-    // A request that has gone in the meantime is refused here, and there is nothing left to do for it.
-    if flint_abi::set_effective_context(waiting.context).is_err() || has_ended() {
+    // One that ended is not among those that wait; should it be, there is nothing left to do for it.
+    if calls::set_effective_context(waiting.context).is_err() {
         return;
     }
     match serve(root, now < waiting.until) {
         Next::Continue => {
-            let _ = flint_abi::resume_request();
+            let _ = calls::resume_request();
         }
         Next::Answered => {}
         Next::Wait(awaited) => root.wait(Waiting { awaited, ..waiting }),
     }
-}
-
-/// Whether the request has ended and is only not freed yet, as it is for the rest of a turn of the event loop. To
-/// answer it or to let it go on would reach filters that are gone. It has a duration from the moment it ends.
-fn has_ended() -> bool {
-    matches!(flint_abi::property(b"request\0duration"), Ok(Some(_)))
 }
 
 /// Envoy does not let it come to this; if it did, nothing would pass.
@@ -126,21 +122,21 @@ fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Re
     let record = permit.key().map(|found| found.record().ok_or(Refused(0))).transpose()?;
     if let Some(record) = &record {
         if !root.config.forward_authorization {
-            flint_abi::remove_request_header(b"authorization")?;
+            calls::remove_request_header(b"authorization")?;
         }
         // Nothing is left under these names, so adding is setting, at half the cost.
-        flint_abi::add_request_header(b"x-flint-credential", b"api_key")?;
-        flint_abi::add_request_header(b"x-flint-key-id", record.id.as_bytes())?;
-        flint_abi::add_request_header(b"x-flint-environment", record.environment.as_str().as_bytes())?;
+        calls::add_request_header("x-flint-credential", b"api_key")?;
+        calls::add_request_header("x-flint-key-id", record.id.as_bytes())?;
+        calls::add_request_header("x-flint-environment", record.environment.as_str().as_bytes())?;
         if let Some(owner) = record.owner {
-            flint_abi::add_request_header(b"x-flint-owner", owner.as_bytes())?;
+            calls::add_request_header("x-flint-owner", owner.as_bytes())?;
         }
-        flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
+        calls::set_property("flint_key_id", record.id.as_bytes())?;
     }
     if let Some(token) = permit.token() {
         forward_token(root, token)?;
     }
-    flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes())?;
+    calls::set_property("flint_outcome", outcome.as_str().as_bytes())?;
     count(root, outcome, record.map(|record| record.id));
     Ok(())
 }
@@ -148,20 +144,20 @@ fn forward(root: &Root, request: &Request<'_>, permit: &Permit) -> Result<(), Re
 /// Tells the upstream of an access token.
 fn forward_token(root: &Root, token: &Verified) -> Result<(), Refused> {
     if !root.config.forward_authorization {
-        flint_abi::remove_request_header(b"authorization")?;
+        calls::remove_request_header(b"authorization")?;
     }
     let claims = &token.claims;
     let issuer = root.config.oauth.issuers.get(token.issuer).ok_or(Refused(0))?;
     // A token of no environment is not accepted.
     let environment = claims.environment.ok_or(Refused(0))?;
-    flint_abi::add_request_header(b"x-flint-credential", b"access_token")?;
-    flint_abi::add_request_header(b"x-flint-environment", environment.as_str().as_bytes())?;
-    flint_abi::add_request_header(b"x-flint-issuer", issuer.name.as_bytes())?;
+    calls::add_request_header("x-flint-credential", b"access_token")?;
+    calls::add_request_header("x-flint-environment", environment.as_str().as_bytes())?;
+    calls::add_request_header("x-flint-issuer", issuer.name.as_bytes())?;
     if let Some(subject) = &claims.subject {
-        flint_abi::add_request_header(b"x-flint-subject", subject.as_bytes())?;
+        calls::add_request_header("x-flint-subject", subject.as_bytes())?;
     }
     if let Some(client_id) = &claims.client_id {
-        flint_abi::add_request_header(b"x-flint-client-id", client_id.as_bytes())?;
+        calls::add_request_header("x-flint-client-id", client_id.as_bytes())?;
     }
     show_client(token)
 }
@@ -169,14 +165,14 @@ fn forward_token(root: &Root, token: &Verified) -> Result<(), Refused> {
 /// Sets the filter state that names the client of a token whose signature is good.
 fn show_client(token: &Verified) -> Result<(), Refused> {
     match &token.claims.client_id {
-        Some(client_id) => flint_abi::set_property(b"flint_client_id", client_id.as_bytes()),
+        Some(client_id) => calls::set_property("flint_client_id", client_id.as_bytes()),
         None => Ok(()),
     }
 }
 
 /// Answers with the metadata of a resource.
 fn serve_document(root: &Root, document: &[u8]) -> Result<(), Refused> {
-    flint_abi::set_property(b"flint_outcome", Outcome::Public.as_str().as_bytes())?;
+    calls::set_property("flint_outcome", Outcome::Public.as_str().as_bytes())?;
     let headers =
         serialise(reply::METADATA_HEADERS.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     flint_abi::send_local_response(200, reply::METADATA_DETAILS, &headers, document)?;
@@ -188,12 +184,12 @@ fn refuse(root: &Root, request: &Request<'_>, refusal: &Refusal<'_>) -> Result<(
     strip(request)?;
     let record = refusal.key.as_ref().and_then(Found::record);
     if let Some(record) = &record {
-        flint_abi::set_property(b"flint_key_id", record.id.as_bytes())?;
+        calls::set_property("flint_key_id", record.id.as_bytes())?;
     }
     if let Some(token) = &refusal.token {
         show_client(token)?;
     }
-    flint_abi::set_property(b"flint_outcome", refusal.outcome.as_str().as_bytes())?;
+    calls::set_property("flint_outcome", refusal.outcome.as_str().as_bytes())?;
     let resource = root.config.resources.at(request.path);
     answer(
         refusal.outcome,
@@ -223,14 +219,14 @@ fn give_up(root: &Root) -> Next {
 fn refuse_blindly(realm: &str) -> Next {
     let outcome = Outcome::Unavailable;
     // If this fails too the request stays paused, until Envoy's timeout ends it: it is not forwarded.
-    let _ = flint_abi::set_property(b"flint_outcome", outcome.as_str().as_bytes());
+    let _ = calls::set_property("flint_outcome", outcome.as_str().as_bytes());
     let _ = answer(outcome, &reply::Context { realm, ..reply::Context::default() });
     Next::Answered
 }
 
 /// Takes away what only the filter may say.
 fn strip(request: &Request<'_>) -> Result<(), Refused> {
-    request.reserved.iter().try_for_each(|name| flint_abi::remove_request_header(name))
+    request.reserved.iter().try_for_each(|name| calls::remove_request_header(name))
 }
 
 fn count(root: &Root, outcome: Outcome, key_id: Option<&str>) {
@@ -271,7 +267,7 @@ impl World for Host<'_> {
 
     /// `source.address` is the client's as Envoy has worked it out from the trusted hops, with its port.
     fn client_address(&mut self) -> Option<IpAddr> {
-        let address = flint_abi::property(b"source\0address").ok()??;
+        let address = calls::property(&["source", "address"]).ok()??;
         let address = std::str::from_utf8(&address).ok()?;
         address.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| address.parse()).ok()
     }

@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
-use flint_abi::Level;
+use proxy_wasm::types::LogLevel;
 
+use super::calls;
 use super::clock;
 use super::gateway::Gateway;
 use super::issuer::Issuer;
@@ -56,13 +58,13 @@ impl Root {
     /// A pure function of the configuration's bytes: where it fails on one worker only, Envoy runs that worker
     /// without the filter.
     pub(super) fn configure(vm: &Rc<Vm>, context: u32, size: usize) -> Option<Self> {
-        let bytes = flint_abi::plugin_configuration(size).ok()?;
+        let bytes = calls::plugin_configuration(size).ok()?;
         #[cfg(feature = "faults")]
         let (bytes, faults) = super::faults::Faults::take(bytes);
         let config = match Config::parse(&bytes) {
             Ok(config) => config,
             Err(errors) => {
-                flint_abi::log(Level::Error, &format!("flint: the configuration is refused: {errors}"));
+                calls::log(LogLevel::Error, &format!("flint: the configuration is refused: {errors}"));
                 return None;
             }
         };
@@ -144,7 +146,6 @@ impl Root {
     }
 
     /// Decides the requests that wait, if what they wait for is there by now, and those that have waited long enough in any case.
-    /// One that has ended meanwhile is still among them.
     fn resume_waiting(&self) {
         if self.waiting.borrow().is_empty() {
             return;
@@ -160,6 +161,11 @@ impl Root {
         }
     }
 
+    /// A request has ended.
+    pub(super) fn forget(&self, context: u32) {
+        self.waiting.borrow_mut().retain(|waiting| waiting.context != context);
+    }
+
     fn take_waiting(&self, taken: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
         let mut waiting = self.waiting.borrow_mut();
         let (taken, kept): (Vec<_>, Vec<_>) = waiting.drain(..).partition(taken);
@@ -171,7 +177,7 @@ impl Root {
     fn tick_every(&self, milliseconds: u32) {
         if self.period.replace(milliseconds) != milliseconds {
             // Where the host refuses, the old period stays.
-            let _ = flint_abi::set_tick_period(milliseconds);
+            let _ = calls::set_tick_period(Duration::from_millis(u64::from(milliseconds)));
         }
     }
 }

@@ -75,6 +75,12 @@ impl Vm {
         self.issuers.borrow().values().cloned().collect()
     }
 
+    /// A root context has ended, and its calls with it.
+    pub(super) fn root_ended(&self, root: u32) {
+        self.gateways().iter().for_each(|gateway| gateway.borrow_mut().root_ended(self, root));
+        self.issuers().iter().for_each(|issuer| issuer.borrow_mut().root_ended(root));
+    }
+
     /// Says that this VM lives, whether it is ready for requests, and what it counted. Does it once in [`BEAT`].
     pub(super) fn beat(&self, now: u64, ready: bool) {
         if now < self.beat_at.get() {

@@ -46,13 +46,17 @@ pub(crate) fn faulty_wasm() -> PathBuf {
         // How the module is optimised is nothing to its faults; that it is built soon is something to the tests.
         let built = Command::new(env!("CARGO"))
             .args(["rustc", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1", "--lib"])
-            .args(["--crate-type", "cdylib", "--features", "faults", "--target-dir"])
+            .args(["--crate-type", "staticlib", "--features", "faults", "--target-dir"])
             .arg(&target)
             .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")])
             .current_dir(root())
             .status();
         assert!(built.is_ok_and(|status| status.success()), "the filter with faults does not build");
-        target.join("wasm32-wasip1/release/flint_auth.wasm")
+        let (library, module) =
+            (target.join("wasm32-wasip1/release/libflint_auth.a"), target.join("faults.wasm"));
+        let linked = Command::new(root().join("tools/link-filter")).args([&library, &module]).status();
+        assert!(linked.is_ok_and(|status| status.success()), "the filter with faults does not link");
+        module
     });
     BUILT.clone()
 }

@@ -21,7 +21,7 @@ exec 3<&0
 wait $pid; echo $? >"$0""#;
 
 /// What Envoy logs when a wasm module traps.
-const TRAPPED: &str = "in-VM backtrace";
+const TRAPPED: &str = " failed: Uncaught ";
 
 /// A child process, and the files that it writes.
 pub(super) struct Process {
