@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::authority::Authority;
 use crate::client::{Protocol, Request};
 use crate::expect;
 use crate::harness::{eventually, now};
@@ -15,8 +16,10 @@ fn scene(workers: usize, fields: Value) -> Scene {
     for (name, value) in fields.as_object().expect("fields") {
         all[name] = value.clone();
     }
-    let scene = Scene::start(workers, all);
-    scene.authority.serve_keys(set(&[1, 2]));
+    // The keys are there before anybody asks for them.
+    let authority = Authority::start();
+    authority.serve_keys(set(&[1, 2]));
+    let scene = Scene::with(authority, |plan| plan.workers(workers).listener("main", all));
     scene.authority.synced();
     scene
 }
