@@ -32,6 +32,9 @@ pub(super) struct Question<'a> {
     /// What the button says.
     pub(super) verb: &'a str,
     pub(super) is_grave: bool,
+    /// Whether the password is asked for again after a while. Revoking goes without: it only makes things safer, and
+    /// nobody who keeps an operator from giving it shall keep them from revoking.
+    pub(super) wants_password: bool,
     /// For how long what is replaced goes on, where that is asked.
     pub(super) overlaps: &'a [(i64, &'a str)],
     /// The page that Cancel leads to.
@@ -87,6 +90,7 @@ impl Confirmation {
             errors.add("overlap", "Choose for how long.");
         }
         if errors.is_empty()
+            && question.wants_password
             && let Err(problem) = self.visitor.confirm(self.fields.raw("password")).await?
         {
             errors.add("password", problem);
@@ -104,7 +108,7 @@ impl Confirmation {
             question,
             errors,
             once: once()?,
-            is_stale: self.visitor.is_stale(),
+            is_stale: question.wants_password && self.visitor.is_stale(),
         };
         Ok(html_with(status, &page))
     }

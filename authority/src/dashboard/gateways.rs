@@ -180,6 +180,7 @@ fn rotation(gateway: &Gateway) -> Question<'static> {
                gateway's processes.",
         verb: "Rotate token",
         is_grave: false,
+        wants_password: true,
         overlaps: &[(DAY, "24 hours"), (3_600, "1 hour"), (7 * DAY, "7 days"), (0, "Expire now")],
         back: PATH,
     }
@@ -208,6 +209,7 @@ fn revocation(gateway: &Gateway) -> Question<'static> {
                table is too old. This cannot be undone; another gateway may have the same name.",
         verb: "Revoke",
         is_grave: true,
+        wants_password: false,
         overlaps: &[],
         back: PATH,
     }

@@ -163,6 +163,7 @@ fn password_question(operator: &Operator) -> Question<'static> {
         text: "You will see the new password once. The operator is signed out everywhere.",
         verb: "Reset password",
         is_grave: false,
+        wants_password: true,
         overlaps: &[],
         back: PATH,
     }
@@ -192,6 +193,7 @@ fn disable_question(operator: &Operator) -> Question<'static> {
         text: "The operator is signed out everywhere and can no longer sign in. Their entries stay in the audit log.",
         verb: "Disable",
         is_grave: true,
+        wants_password: true,
         overlaps: &[],
         back: PATH,
     }

@@ -82,6 +82,7 @@ fn withdrawal(name: &str) -> Question<'static> {
         text: "The key form no longer offers it. Keys that hold it keep it, and routes still require it.",
         verb: "Withdraw",
         is_grave: true,
+        wants_password: true,
         overlaps: &[],
         back: PATH,
     }

@@ -173,6 +173,7 @@ fn revocation(token: &ApiToken) -> Question<'static> {
         text: "The API refuses it from now on. A revoked token can never be used again.",
         verb: "Revoke permanently",
         is_grave: true,
+        wants_password: false,
         overlaps: &[],
         back: PATH,
     }

@@ -81,7 +81,9 @@ impl Visitor {
             return Ok(Err("Enter your password: it is required again after ten minutes.".into()));
         }
         let (store, name) = (&self.store, self.session.operator.name.clone());
-        match store.sign_in(&name, password.into(), self.address.as_deref(), self.now).await? {
+        let given =
+            store.confirm(&self.cookie, &name, password.into(), self.address.as_deref(), self.now).await?;
+        match given {
             SignIn::Wrong => Ok(Err("That is not your password.".into())),
             SignIn::Throttled(wait) => Ok(Err(format!("Too many attempts. Try again in {wait} seconds."))),
             SignIn::Done(cookie, session) => {

@@ -216,6 +216,26 @@ async fn what_is_grave_wants_the_password_after_a_while() {
 }
 
 #[tokio::test]
+async fn revoking_wants_no_password() {
+    let dashboard = Dashboard::start().await;
+    let mut operator = dashboard.operator(700).await;
+    let new = NewKey { name: "x".into(), environment: "live".into(), ..NewKey::default() };
+    let new = new.check(clock::now()).unwrap();
+    let made = dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap();
+    // Whoever knows the name guesses on.
+    for number in 0..6 {
+        let address = format!("10.0.0.{number}");
+        dashboard.store.sign_in(NAME, "wrong".into(), Some(&address), clock::now()).await.unwrap();
+    }
+    let page = format!("/settings/api-keys/{}/revoke", made.key.id);
+    let answer = operator.fill(&page, &page, &[("name", "x"), ("reason", "it leaked, or may have")]).await;
+    assert!(answer.location().ends_with("?done=revoked"), "{}", answer.text);
+    let (gateway, _) = dashboard.store.create_gateway("edge", clock::now(), &actor()).await.unwrap();
+    let page = format!("/settings/gateways/{}/revoke", gateway.id);
+    assert!(operator.fill(&page, &page, &[]).await.location().ends_with("?done=revoked"));
+}
+
+#[tokio::test]
 async fn changing_a_live_key_wants_the_password_too() {
     let dashboard = Dashboard::start().await;
     for (environment, wants) in [("live", true), ("test", false)] {

@@ -70,6 +70,41 @@ on_both! {
         assert!(matches!(right(NOW + 1).await, SignIn::Done(..)));
     }
 
+    async fn nobody_who_knows_a_name_keeps_its_owner_out(backend) {
+        let test = backend.database().await;
+        let store = Store::open(&test.database).await.unwrap();
+        let (_, password) = store.create_operator("ada", NOW, &actor()).await.unwrap();
+        let right = async |address, now| store.sign_in("ada", password.reveal().into(), Some(address), now).await.unwrap();
+        let SignIn::Done(session, _) = right("2001:db8:1:2::3", NOW).await else { panic!() };
+        // 26 a minute, each from another address.
+        let mut heard = 0;
+        for number in 0..26 {
+            let (address, now) = (format!("10.0.{number}.1"), NOW + number * 60 / 26);
+            let guess = store.sign_in("ada", "wrong".into(), Some(&address), now).await.unwrap();
+            heard += i32::from(matches!(guess, SignIn::Wrong));
+            assert!(matches!(right("2001:db8:1:2::7", now).await, SignIn::Done(..)), "kept out");
+        }
+        assert!((5..=10).contains(&heard), "{heard}");
+        assert!(matches!(right("10.1.1.1", NOW + 60).await, SignIn::Throttled(_)), "the name is guessed at freely");
+        // The session is asked for the password, and has a count of its own.
+        let confirm = async |password: &str, now| {
+            store.confirm(session.reveal(), "ada", password.into(), Some("10.1.1.1"), now).await.unwrap()
+        };
+        for _ in 0..4 {
+            assert!(matches!(confirm("wrong", NOW + 60).await, SignIn::Wrong));
+        }
+        assert!(matches!(confirm(password.reveal(), NOW + 60).await, SignIn::Done(..)));
+        for _ in 0..2 {
+            confirm("wrong", NOW + 60).await;
+        }
+        assert!(matches!(confirm("wrong", NOW + 60).await, SignIn::Throttled(_)));
+        // A known address is bounded too.
+        for _ in 0..5 {
+            store.sign_in("ada", "wrong".into(), Some("2001:db8:1:2::3"), NOW + 60).await.unwrap();
+        }
+        assert!(matches!(right("2001:db8:1:2::3", NOW + 60).await, SignIn::Throttled(_)));
+    }
+
     async fn many_guesses_at_once_are_no_more_than_one_after_another(backend) {
         let test = backend.database().await;
         let store = Arc::new(Store::open(&test.database).await.unwrap());

@@ -37,7 +37,6 @@ struct RevokePage {
     environment: &'static str,
     last_used: Option<When>,
     is_in_use: bool,
-    is_stale: bool,
     typed: String,
     reason: String,
     note: String,
@@ -73,7 +72,6 @@ fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Resp
         environment: key.environment.as_str(),
         last_used: last_used(used, visitor.now),
         is_in_use: used.is_some_and(|at| visitor.now - at < IN_USE),
-        is_stale: visitor.is_stale(),
         typed: typed.name,
         reason: typed.reason.unwrap_or_else(|| REASONS[0].0.into()),
         note: typed.note,
@@ -83,9 +81,10 @@ fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Resp
     html_with(status, &page)
 }
 
-/// Revokes it, and leads to its page, which shows which gateways refuse it already.
+/// Revokes it, and leads to its page, which shows which gateways refuse it already. No password is asked for: nobody who
+/// keeps an operator from giving it shall keep them from revoking.
 pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, PageError> {
-    let Posted { mut visitor, fields } = posted;
+    let Posted { visitor, fields } = posted;
     let listed = find(&visitor, &id).await?;
     refuse_revoked(&listed.key, visitor.now)?;
     let typed = Typed {
@@ -99,11 +98,6 @@ pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, P
         errors.add("name", "Type the name exactly as it is shown.");
     }
     let reason = reason(&typed, &mut errors);
-    if errors.is_empty()
-        && let Err(problem) = visitor.confirm(fields.raw("password")).await?
-    {
-        errors.add("password", problem);
-    }
     if !errors.is_empty() {
         return Ok(show(&visitor, listed, typed, errors));
     }

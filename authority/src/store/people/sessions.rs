@@ -3,12 +3,17 @@
 //! 1. A session is a random secret in a cookie; the database has its digest. Signing in always makes a new one.
 //! 2. It ends 12 hours after signing in, after one hour without a request, when the operator signs out, is shut out or
 //!    gets another password.
-//! 3. Failures are counted by name and by address. From the fifth on, the next attempt is refused unheard for a time
-//!    that doubles: up to a minute by name, so that nobody can lock an operator out for long, and up to a quarter of an
-//!    hour by address. A success clears the name, an hour without failures clears both. An attempt counts as a failure
-//!    before its password is looked at, so that many at once are not many free guesses; a success is taken back. An
-//!    IPv6 address counts with its whole /64, which is what one customer is given.
-//! 4. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
+//! 3. Failures are counted by address and, from addresses that are not known to the operator, by name. From the fifth on,
+//!    the next attempt is refused unheard for a time that doubles: up to a quarter of an hour by address, up to a minute by
+//!    name. An hour without failures clears both. An address is known to an operator who has signed in from it within 90
+//!    days (the audit log says so). So whoever merely knows a name can keep nobody from signing in from where they usually
+//!    do, and guessing stays bounded: 4 tries and then one a minute from all unknown addresses together, 4 tries and then
+//!    four an hour from each known one.
+//! 4. The password that a session is asked for again is counted by session alone, up to a minute. Nobody else can use
+//!    that count up.
+//! 5. An attempt counts as a failure before its password is looked at, so that many at once are not many free guesses; a
+//!    success is taken back. An IPv6 address counts with its whole /64, which is what one customer is given.
+//! 6. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
 
 use std::net::Ipv6Addr;
 
@@ -33,6 +38,8 @@ const FREE_FAILURES: i64 = 5;
 const MAX_BLOCK_NAME: i64 = 60;
 const MAX_BLOCK_ADDRESS: i64 = 900;
 const FORGET_FAILURES: i64 = 3_600;
+/// For how long an address is known after a sign-in, in seconds.
+const KNOWN: i64 = 90 * 86_400;
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
@@ -108,7 +115,39 @@ impl Store {
         address: Option<&str>,
         now: i64,
     ) -> Result<SignIn, StoreError> {
-        let wait = self.begin_attempt(Realm::Operator, name, address, now).await?;
+        let mut subjects = Vec::new();
+        if !self.is_known(name, address, now).await? {
+            subjects.push((by_name(Realm::Operator, name), MAX_BLOCK_NAME));
+        }
+        subjects.extend(address.map(|address| (by_address(Realm::Operator, address), MAX_BLOCK_ADDRESS)));
+        self.attempt(&subjects, name, password, address, now).await
+    }
+
+    /// Tries the password again that the operator of a session has given before. A success begins another session.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn confirm(
+        &self,
+        cookie: &str,
+        name: &str,
+        password: String,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<SignIn, StoreError> {
+        let subject = format!("session:{}", Digest::of(cookie.as_bytes()).to_hex());
+        self.attempt(&[(subject, MAX_BLOCK_NAME)], name, password, address, now).await
+    }
+
+    async fn attempt(
+        &self,
+        subjects: &[(String, i64)],
+        name: &str,
+        password: String,
+        address: Option<&str>,
+        now: i64,
+    ) -> Result<SignIn, StoreError> {
+        let wait = self.begin_counted(subjects, now).await?;
         if wait > 0 {
             return Ok(SignIn::Throttled(wait));
         }
@@ -120,7 +159,7 @@ impl Store {
             self.record_failure(id.as_deref(), address, now).await?;
             return Ok(SignIn::Wrong);
         }
-        let (secret, session) = self.begin_session(name, address, now).await?;
+        let (secret, session) = self.begin_session(subjects, name, address, now).await?;
         Ok(SignIn::Done(secret, session))
     }
 
@@ -178,6 +217,7 @@ impl Store {
 
     async fn begin_session(
         &self,
+        counted: &[(String, i64)],
         name: &str,
         address: Option<&str>,
         now: i64,
@@ -205,7 +245,7 @@ impl Store {
             .bind(secret.digest().as_bytes().to_vec())
             .execute(&mut *write.tx)
             .await?;
-        write.end_attempt(Realm::Operator, name, address).await?;
+        write.take_back_attempt(counted).await?;
         let session = Session { operator, csrf_token: csrf.reveal().into() };
         let actor = session.actor(address.map(Into::into));
         let after = Some(json!({ "name": name }));
@@ -231,9 +271,25 @@ impl Store {
         address: Option<&str>,
         now: i64,
     ) -> Result<i64, StoreError> {
-        let subjects = throttle_subjects(realm, name, address);
-        let wait = self.sign_in_blocked(&subjects, now).await?;
-        if wait > 0 { Ok(wait) } else { self.count_attempt(&subjects, now).await }
+        self.begin_counted(&throttle_subjects(realm, name, address), now).await
+    }
+
+    async fn begin_counted(&self, subjects: &[(String, i64)], now: i64) -> Result<i64, StoreError> {
+        let wait = self.sign_in_blocked(subjects, now).await?;
+        if wait > 0 { Ok(wait) } else { self.count_attempt(subjects, now).await }
+    }
+
+    /// Whether somebody of this name has signed in from this address within the last 90 days.
+    async fn is_known(&self, name: &str, address: Option<&str>, now: i64) -> Result<bool, StoreError> {
+        let Some(address) = address.map(|address| by_address(Realm::Operator, address)) else {
+            return Ok(false);
+        };
+        // What an operator did is found by their name; what others tried as them is not among it, however much it is.
+        let sql = "SELECT DISTINCT address FROM audit WHERE actor = $1 AND actor_kind = 'operator' \
+                   AND action = 'operator.sign_in' AND at > $2 AND address IS NOT NULL";
+        let known: Vec<String> =
+            sqlx::query_scalar(sql).bind(name.to_owned()).bind(now - KNOWN).fetch_all(&self.pool).await?;
+        Ok(known.iter().any(|known| by_address(Realm::Operator, known) == address))
     }
 
     /// For how many seconds the next attempt is refused unheard.
@@ -311,17 +367,17 @@ impl Write<'_> {
     ) -> Result<(), StoreError> {
         let sql = "DELETE FROM sign_in_throttle WHERE subject = $1";
         sqlx::query(sql).bind(by_name(realm, name)).execute(&mut *self.tx).await?;
-        self.take_back_attempt(realm, address).await
+        let counted = address.map(|address| (by_address(realm, address), MAX_BLOCK_ADDRESS));
+        self.take_back_attempt(counted.as_slice()).await
     }
 
-    /// Takes back the attempt of an address that was no guess, and with it the wait that it has made for the next one.
-    async fn take_back_attempt(&mut self, realm: Realm, address: Option<&str>) -> Result<(), StoreError> {
-        let Some(address) = address else {
-            return Ok(());
-        };
+    /// Takes back an attempt that was no guess, and with it the wait that it has made for the next one.
+    async fn take_back_attempt(&mut self, counted: &[(String, i64)]) -> Result<(), StoreError> {
         let sql = "UPDATE sign_in_throttle SET failures = failures - 1, blocked_until = 0 \
                    WHERE subject = $1 AND failures > 0";
-        sqlx::query(sql).bind(by_address(realm, address)).execute(&mut *self.tx).await?;
+        for (subject, _) in counted {
+            sqlx::query(sql).bind(subject.as_str()).execute(&mut *self.tx).await?;
+        }
         Ok(())
     }
 }
