@@ -21,6 +21,8 @@ fn scene(workers: usize, fields: Value) -> Scene {
     authority.serve_keys(set(&[1, 2]));
     let scene = Scene::with(authority, |plan| plan.workers(workers).listener("main", all));
     scene.authority.synced();
+    // A request would wait for the keys for a second only, and the machine may be slow.
+    eventually("the keys are there", || scene.gateway.statistic("wasmcustom.flint_jwks_changes") > 0);
     scene
 }
 

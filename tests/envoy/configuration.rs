@@ -54,7 +54,8 @@ fn envoy_does_not_start_and_its_log_names_every_mistake() {
         "$.cors_preflight",
         "$.forward_authorization",
         "$.keys[0]",
-        "$.oauth",
+        "$.oauth.audience",
+        "$.oauth.jwks",
         "$.unknown",
     ] {
         assert!(log.contains(path), "{path} is not named in\n{log}");
@@ -73,7 +74,7 @@ fn one_mistake_is_enough_and_is_told_without_the_secret() {
         (configuration(json!({"realms": "x"})), "$.realms"),
         (configuration(json!({"environments": []})), "$.environments"),
         (configuration(json!({"max_staleness_seconds": 25})), "$.max_staleness_seconds"),
-        (configuration(json!({"oauth": {}})), "$.oauth"),
+        (configuration(json!({"oauth": []})), "$.oauth"),
         (with_authority(json!({"token": "with space"})), "$.authority.token"),
         (with_authority(json!({"wait_seconds": -1})), "$.authority.wait_seconds"),
         (with_authority(json!({"timeout_seconds": 0})), "$.authority.timeout_seconds"),
