@@ -51,7 +51,7 @@ pub struct NewKey {
 /// What a new key shall be, with every rule met and every default filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
-    /// Trimmed, 1 to 100 characters, none of them a control character.
+    /// Trimmed, 1 to 100 characters, each of which can be seen.
     pub name: String,
     /// Production or sandbox.
     pub environment: Environment,
@@ -216,12 +216,12 @@ impl Mistakes {
         if self.0.is_empty() { Ok(value) } else { Err(self.0) }
     }
 
-    /// A name that people read: trimmed, 1 to 100 characters, no control characters.
+    /// A name that people read: trimmed, 1 to 100 characters, each of which can be seen.
     pub fn name(&mut self, name: &str) -> String {
-        let name = name.trim();
+        let name = name.trim_matches(is_blank);
         let length = name.chars().count();
         if !(1..=MAX_NAME).contains(&length) || name.chars().any(is_invisible) {
-            self.add("name", "must be 1 to 100 characters, without control or direction-changing characters");
+            self.add("name", "must be 1 to 100 characters, none invisible, control or direction-changing");
         }
         name.into()
     }
@@ -279,21 +279,38 @@ impl Mistakes {
 
     /// A reason or a description that people read; an empty text is none.
     pub fn text(&mut self, field: &str, text: Option<String>) -> Option<String> {
-        let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
+        let text = text.map(|text| text.trim_matches(is_blank).to_owned()).filter(|text| !text.is_empty())?;
         if text.chars().count() > MAX_TEXT || text.chars().any(is_invisible) {
-            self.add(
-                field,
-                "must be at most 200 characters, without control or direction-changing characters",
-            );
+            self.add(field, "must be at most 200 characters, none invisible, control or direction-changing");
         }
         Some(text)
     }
 }
 
-/// Characters with which one name can be made to look like another, or a log line like two.
+/// A space of any kind. The Braille pattern without dots looks like one, though Unicode has it as a symbol.
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || letter == '\u{2800}'
+}
+
+/// Characters with which one name can be made to look like another, or a log line like two. What has no category yet
+/// is among them: nobody can say what it will look like.
 fn is_invisible(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    use icu_properties::props::DefaultIgnorableCodePoint;
+    use icu_properties::props::GeneralCategory as Category;
+    use icu_properties::{CodePointMapData, CodePointSetData};
+
+    let category = CodePointMapData::<Category>::new().get(letter);
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+        || matches!(
+            category,
+            Category::Control
+                | Category::Format
+                | Category::LineSeparator
+                | Category::ParagraphSeparator
+                | Category::PrivateUse
+                | Category::Surrogate
+                | Category::Unassigned
+        )
 }
 
 #[cfg(test)]

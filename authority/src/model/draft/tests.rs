@@ -61,6 +61,28 @@ fn a_name_is_trimmed_and_counted_in_characters() {
 }
 
 #[test]
+fn whatever_cannot_be_seen_is_refused() {
+    let named = |name: String| NewKey { name, ..plain() }.check(NOW);
+    for letter in
+        "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{180e}\u{200b}\u{200d}\u{202e}\u{2029}\u{2065}\u{3164}\
+                   \u{e000}\u{fdd0}\u{fe0f}\u{feff}\u{ffa0}\u{e0041}\u{e0100}\u{10fffd}"
+            .chars()
+    {
+        assert_eq!(fields(named(format!("ed{letter}ge"))), ["name"], "{letter:?}");
+        let reason = Reason::check(Some(format!("lea{letter}ked")));
+        assert_eq!(fields(reason), ["reason"], "{letter:?}");
+    }
+    for blanks in ["\u{2800}", "\u{a0}\u{3000}", " \u{2800}\u{2003}"] {
+        assert_eq!(fields(named(blanks.into())), ["name"], "{blanks:?}");
+        assert_eq!(named(format!("{blanks}edge{blanks}")).unwrap().name, "edge");
+    }
+    for good in ["Größe 🔑", "東京 ゲートウェイ", "नमस्ते", "e\u{301}dge", "שלום", "a_b (c) <d>"]
+    {
+        assert_eq!(named(good.into()).unwrap().name, good);
+    }
+}
+
+#[test]
 fn grants_are_sorted_and_each_once() {
     let list = ["b:w", "a:r", "b:w"].map(String::from).to_vec();
     let draft = NewKey { permissions: Some(list), ..plain() }.check(NOW).unwrap();
