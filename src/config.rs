@@ -193,7 +193,7 @@ fn read(json: &Json, at: &At<'_>) -> Option<Config> {
             .read(at, "unavailable", |json, at| choice(json, at, &unavailable))
             .unwrap_or(Unavailable::Deny),
         max_staleness_seconds,
-        // Where there are none a mistake was reported, and the configuration will not be used.
+        // If there are none a mistake was reported, and the configuration will not be used.
         routes: routes.unwrap_or_default(),
         cors_preflight: object
             .read(at, "cors_preflight", |json, at| choice(json, at, &preflight))

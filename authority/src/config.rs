@@ -23,7 +23,7 @@ impl Database {
     /// Reads an address.
     ///
     /// # Errors
-    /// Where it is neither of the two kinds. A database in memory is refused: it would be lost with the process.
+    /// If it is neither of the two kinds. A database in memory is refused: it would be lost with the process.
     pub fn parse(text: &str) -> Result<Self, NotADatabase> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.into()));

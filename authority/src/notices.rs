@@ -131,7 +131,7 @@ impl Notify {
 /// Sends something that only says that it is a test.
 ///
 /// # Errors
-/// Where the receiver did not take it.
+/// If the receiver did not take it.
 pub async fn send_test(webhook: &Webhook) -> Result<u16, TestFailed> {
     let now = clock::now();
     let body = json!({

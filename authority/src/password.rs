@@ -39,7 +39,7 @@ pub struct HashingFailed;
 /// Makes a password for somebody, as hard to guess as a key and easy to copy.
 ///
 /// # Errors
-/// Where the operating system has no randomness to give.
+/// If the operating system has no randomness to give.
 pub fn generate() -> Result<Secret, NoRandomness> {
     Secret::generate("")
 }
@@ -47,7 +47,7 @@ pub fn generate() -> Result<Secret, NoRandomness> {
 /// Hashes a password for keeping, as a PHC string.
 ///
 /// # Errors
-/// Where there is no memory or no randomness.
+/// If there is no memory or no randomness.
 pub async fn hash(password: String) -> Result<String, HashingFailed> {
     run(move || hash_now(&password)).await.ok_or(HashingFailed)?
 }

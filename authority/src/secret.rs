@@ -46,7 +46,7 @@ pub enum Checked {
 /// Fills a buffer from the operating system.
 ///
 /// # Errors
-/// Where the operating system has none to give.
+/// If the operating system has none to give.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
@@ -97,7 +97,7 @@ impl Secret {
     /// Makes a new secret with this prefix.
     ///
     /// # Errors
-    /// Where the operating system has no randomness to give.
+    /// If the operating system has no randomness to give.
     pub fn generate(prefix: &str) -> Result<Self, NoRandomness> {
         Self::generate_of(prefix, RANDOM)
     }

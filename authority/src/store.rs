@@ -163,7 +163,7 @@ impl Store {
     /// Opens the database, makes it if it is a file that does not exist, and brings it up to date.
     ///
     /// # Errors
-    /// Where it cannot be reached or is of a later version.
+    /// If it cannot be reached or is of a later version.
     pub async fn open_with(database: &Database, journal: Option<Journal>) -> Result<Self, StoreError> {
         refuse_journal_in(database, journal.as_ref())?;
         let (pool, files) = connection::open(database).await?;
@@ -215,7 +215,7 @@ impl Store {
     /// Whether the database answers, and can be written to.
     ///
     /// # Errors
-    /// Where it does not.
+    /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.check_files()?;
         sqlx::query("SELECT 1").execute(&self.pool).await?;
@@ -237,7 +237,7 @@ impl Store {
     /// Begins a transaction that writes.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn write(&self) -> Result<Write<'_>, StoreError> {
         let begun = Instant::now();
         let (turn, begin) = match self.database {
@@ -330,7 +330,7 @@ impl Write<'_> {
     /// Makes it so, and wakes whoever waits for changes.
     ///
     /// # Errors
-    /// Where the database fails; nothing is changed then.
+    /// If the database fails; nothing is changed then.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if let Some(journal) = self.store.journal.as_ref().filter(|_| !self.revoked.is_empty()) {
             journal.append(&self.revoked).await?;

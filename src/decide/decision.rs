@@ -38,7 +38,7 @@ pub trait World {
     /// The record of a key.
     ///
     /// # Errors
-    /// Where the table cannot be read; no decision can be made then.
+    /// If the table cannot be read; no decision can be made then.
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault>;
     /// What an access token is worth, which has to be for `resource` if there is one.
     fn access_token(&mut self, token: &[u8], resource: Option<&str>) -> Judged;

@@ -87,7 +87,7 @@ impl Holder {
         self.spoilt |= matches!(fault, Fault::Corrupt | Fault::Skewed);
     }
 
-    /// Picks up what is in shared data, and empties what no longer serves. Answers whether that is done.
+    /// Picks up what is in shared data, and empties what no longer serves. Returns whether that is done.
     pub(super) fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;

@@ -279,7 +279,7 @@ impl Poller {
             && self.lease.idle_vm_is_present(store, now.ms) == Ok(true)
             && holder.hand_over(store, self.namespace).is_ok()
         {
-            // Where the release fails the lease runs out.
+            // If the release fails the lease runs out.
             let _ = self.lease.release(store, now.ms);
             self.holder = None;
             self.events.push(Event::LostLease);

@@ -28,7 +28,7 @@ impl Faults {
         (serde_json::to_vec(&config).unwrap_or_default(), Self { fail_configure_from, trap_path })
     }
 
-    /// Counts a call of `on_configure` with this configuration. Answers whether it is to fail.
+    /// Counts a call of `on_configure` with this configuration. Returns whether it is to fail.
     pub(super) fn fails_to_configure(&self, bytes: &[u8]) -> bool {
         let Some(from) = self.fail_configure_from else { return false };
         let key = Key::new(Digest::of(bytes).to_hex().bytes());

@@ -95,7 +95,7 @@ impl Gateway {
         self.ms = clock::monotonic_ms();
         self.unix = clock::unix().unwrap_or(self.unix);
         self.poller.look_at_clocks(self.ms, self.unix);
-        // Where shared data fails, the view stays as it was and grows old.
+        // If shared data fails, the view stays as it was and grows old.
         let _ = self.view.refresh(&Shared);
         if polls {
             self.entered = self.entered || abandoned::enter(&Shared, self.namespace).is_ok();

@@ -176,7 +176,7 @@ impl Root {
     /// Sets the tick's period, if it is another one.
     fn tick_every(&self, milliseconds: u32) {
         if self.period.replace(milliseconds) != milliseconds {
-            // Where the host refuses, the old period stays.
+            // If the host refuses, the old period stays.
             let _ = calls::set_tick_period(Duration::from_millis(u64::from(milliseconds)));
         }
     }

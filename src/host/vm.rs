@@ -88,7 +88,7 @@ impl Vm {
         }
         self.beat_at.set(now + BEAT);
         self.metrics.flush();
-        // Where shared data fails, the gauges stay as they are and the slot goes silent, which is what is the case.
+        // If shared data fails, the gauges stay as they are and the slot goes silent, which is what is the case.
         let Ok(beat) = workers::beat(&Shared, self.id, now) else { return };
         for slot in beat.gone {
             gauge(&ready_name(slot), 0);
@@ -105,7 +105,7 @@ impl Vm {
             return;
         }
         self.tidy_at.set(now + TIDY);
-        // Where shared data fails the next time is soon enough.
+        // If shared data fails the next time is soon enough.
         let _ = abandoned::clear_one(&Shared, self.id, now, &mut self.abandoned.borrow_mut());
     }
 }

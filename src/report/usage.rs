@@ -81,7 +81,7 @@ pub struct Now {
 }
 
 impl Usage {
-    /// Counts a decision on a known key. Answers whether there was room.
+    /// Counts a decision on a known key. Returns whether there was room.
     pub fn count(&mut self, key: &str, outcome: Outcome, ms: u64, unix: i64) -> bool {
         self.began.get_or_insert((unix, ms));
         if let Some(counts) = self.keys.get_mut(key) {

@@ -263,7 +263,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Catches up with splits that [`Meta`] does not know of. Answers whether there were any.
+    /// Catches up with splits that [`Meta`] does not know of. Returns whether there were any.
     fn find_extent<S: Store>(&mut self, store: &S) -> Result<bool, Fault> {
         let before = self.extent;
         loop {
@@ -326,7 +326,7 @@ impl Sweep {
         Self { namespace, keep, fence, next: 0 }
     }
 
-    /// Goes through up to `count` shards. Answers whether there are none left.
+    /// Goes through up to `count` shards. Returns whether there are none left.
     ///
     /// # Errors
     /// Those of the store, and [`Fault::Lost`] where a later writer has been here.

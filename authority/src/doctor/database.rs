@@ -15,7 +15,7 @@ const NO_LONGER: i64 = 600;
 /// Looks at everything.
 ///
 /// # Errors
-/// Where the database fails altogether.
+/// If the database fails altogether.
 pub async fn examine(store: &Store, now: i64) -> Result<Vec<Finding>, StoreError> {
     let mut findings = vec![examine_database(store).await?, examine_journal(store, now).await?];
     findings.push(examine_clocks(store, now).await?);

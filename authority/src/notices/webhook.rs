@@ -83,7 +83,7 @@ impl Webhook {
     /// Reads a URL and a secret, if there is one. The certificates that this machine trusts are read now.
     ///
     /// # Errors
-    /// Where one of them breaks its rule.
+    /// If one of them breaks its rule.
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, NotAWebhook> {
         // Of a fragment nothing is sent, so it is a mistake; the parser would drop it.
         let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or(NotAWebhook::Url)?;
@@ -114,7 +114,7 @@ impl Webhook {
     /// Delivers a body under this id.
     ///
     /// # Errors
-    /// Where the receiver did not say that it has it.
+    /// If the receiver did not say that it has it.
     pub async fn deliver(&self, id: &str, now: i64, body: String) -> Result<StatusCode, Failure> {
         let status = timeout(PATIENCE, self.post(id, now, body)).await.map_err(|_| Failure::TimedOut)??;
         match status {

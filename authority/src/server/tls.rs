@@ -68,7 +68,7 @@ impl Tls {
     /// Reads the files for the first time.
     ///
     /// # Errors
-    /// Where they hold no certificate with its key.
+    /// If they hold no certificate with its key.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let contents = Contents::read(&files)?;
         let config = contents.config(&files)?;
@@ -84,7 +84,7 @@ impl Tls {
     /// Reads the files again, if they are not those that were read last. Whether there is another certificate now.
     ///
     /// # Errors
-    /// Where they cannot be used; the same ones are complained of once.
+    /// If they cannot be used; the same ones are complained of once.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let contents = Contents::read(&self.files);
         let digest = contents.as_ref().ok().map(Contents::digest);

@@ -53,7 +53,7 @@ impl Store {
     /// Reads a cursor. One that this database did not give is [`Position::Unknown`], whatever it looks like.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn position(&self, cursor: Option<&str>) -> Result<Position, StoreError> {
         let Some(text) = cursor.filter(|text| !text.is_empty()) else {
             return Ok(Position::Beginning);
@@ -73,7 +73,7 @@ impl Store {
     /// The changes after a position, at most `limit` of them.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
         // An answer says that the gateway's table is up to date, which nobody can say of files that others do not see.
         self.check_files()?;
@@ -162,7 +162,7 @@ impl Store {
     /// The number of the latest change that is committed.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn latest_change(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT change_seq FROM feed WHERE one = 1").fetch_one(&self.pool).await?)
     }
@@ -171,7 +171,7 @@ impl Store {
     /// epoch than before everybody is woken: every cursor is unknown now.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn look_for_changes(&self) -> Result<(), StoreError> {
         let _turn = self.looking.lock().await;
         let sql = "SELECT epoch, change_seq FROM feed WHERE one = 1";

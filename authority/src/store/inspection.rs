@@ -6,7 +6,7 @@ impl Store {
     /// What SQLite finds wrong with the file; nothing, if it is sound. Only for SQLite.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn damage(&self) -> Result<Option<String>, StoreError> {
         let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.pool).await?;
         Ok(Some(verdict).filter(|verdict| verdict != "ok"))
@@ -17,7 +17,7 @@ impl Store {
     /// reports say so. Nothing, if there are no reports.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn clock_offsets(&self, since: i64) -> Result<Option<(i64, i64)>, StoreError> {
         let sql = "SELECT CAST(MAX(ahead) AS BIGINT), CAST(MAX(behind) AS BIGINT) FROM (SELECT \
                    MAX(to_at - received_at) AS ahead, MIN(received_at - to_at) AS behind FROM usage_report \
@@ -30,7 +30,7 @@ impl Store {
     /// When the oldest report came in that is not added up yet.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn oldest_pending_report(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT MIN(received_at) FROM usage_report WHERE rolled_up_at IS NULL";
         Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)

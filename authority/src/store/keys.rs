@@ -63,7 +63,7 @@ impl Store {
     /// Finds a key by its public name.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub async fn key(&self, id: &str) -> Result<Key, StoreError> {
         let mut connection = self.pool.acquire().await?;
         find(&mut connection, id).await
@@ -72,7 +72,7 @@ impl Store {
     /// Finds a key by the digest of its secret.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub async fn key_by_digest(&self, digest: &Digest) -> Result<Key, StoreError> {
         let row: Option<KeyRow> =
             sqlx::query_as(BY_DIGEST).bind(digest.as_bytes().to_vec()).fetch_optional(&self.pool).await?;
@@ -135,7 +135,7 @@ impl Store {
     /// Revokes the key that this is the secret of: whoever holds a key may end it.
     ///
     /// # Errors
-    /// Where it is no key of this authority.
+    /// If it is no key of this authority.
     pub async fn revoke_leaked(
         &self,
         secret: &str,
@@ -151,7 +151,7 @@ impl Store {
     /// Removes a key that is over: lists and gateways forget it, and its digest is never taken again.
     ///
     /// # Errors
-    /// Where there is no such key, or it is not over.
+    /// If there is no such key, or it is not over.
     pub async fn remove_key(&self, id: &str, now: i64, actor: &Actor) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let before = write.find_to_change(id).await?;
@@ -166,7 +166,7 @@ impl Store {
     /// Makes a key that takes over from this one, which stays valid for the overlap at most.
     ///
     /// # Errors
-    /// Where there is no such key, or it cannot be rotated any more.
+    /// If there is no such key, or it cannot be rotated any more.
     pub async fn rotate_key(
         &self,
         id: &str,

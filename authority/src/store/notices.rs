@@ -91,7 +91,7 @@ impl Store {
     /// Makes the notices that became due since the last look. Tells how many.
     ///
     /// # Errors
-    /// Where the database fails; the next look begins where this one did.
+    /// If the database fails; the next look begins where this one did.
     pub async fn make_notices(&self, now: i64) -> Result<usize, StoreError> {
         let sql = "SELECT looked_at, looked_seq FROM notice_watch WHERE one = 1";
         let (looked_at, looked_seq): (Option<i64>, i64) = sqlx::query_as(sql).fetch_one(&self.pool).await?;
@@ -203,7 +203,7 @@ impl Store {
     /// Takes the next notice to deliver: nobody else does for a minute. What no longer holds is settled on the way.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn claim_notice(&self, now: i64) -> Result<Option<Claimed>, StoreError> {
         let sql = "SELECT id FROM notice WHERE next_attempt_at <= $1 ORDER BY next_attempt_at, id LIMIT $2";
         loop {
@@ -249,7 +249,7 @@ impl Store {
     /// Writes down how a delivery ended.
     ///
     /// # Errors
-    /// Where the database fails; a notice that was sent is sent again then.
+    /// If the database fails; a notice that was sent is sent again then.
     pub async fn settle_notice(&self, claimed: &Claimed, how: &Delivery, now: i64) -> Result<(), StoreError> {
         let (outcome, again_at, failure) = match how {
             Delivery::Sent => (Some("sent"), None, None),
@@ -275,7 +275,7 @@ impl Store {
     /// Says where notices go, for `flint doctor`.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn note_webhook(&self, webhook: &str, now: i64) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let sql = "UPDATE notice_watch SET webhook = $1, seen_at = $2 WHERE one = 1";
@@ -286,7 +286,7 @@ impl Store {
     /// Where notices go, and how that went.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn notice_watch(&self) -> Result<Watch, StoreError> {
         let sql = "SELECT webhook, seen_at, tried_at, failure FROM notice_watch WHERE one = 1";
         Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
@@ -295,7 +295,7 @@ impl Store {
     /// Forgets notices of what has come: nothing makes them again.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn forget_notices(&self, now: i64) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         // A day later, for servers whose clocks differ.

@@ -60,7 +60,7 @@ impl Store {
     /// Writes a copy of the database to a file, as it is at one moment, while others go on using it.
     ///
     /// # Errors
-    /// Where the database is not a file of its own, or the copy exists already or cannot be written.
+    /// If the database is not a file of its own, or the copy exists already or cannot be written.
     pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         if self.database.path().is_none() {
             return Err(StoreError::UsePostgresTools("see pg_dump"));
@@ -80,7 +80,7 @@ impl Store {
     /// the database gets a new epoch.
     ///
     /// # Errors
-    /// Where database or journal fail.
+    /// If database or journal fail.
     pub async fn recover(&self, restored: bool, now: i64) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         let known = match &self.journal {
@@ -170,7 +170,7 @@ impl Store {
         }
     }
 
-    /// Revokes a key as the journal says, unless it is revoked already. Tells whether it did.
+    /// Revokes a key as the journal says, unless it is revoked already. Returns whether it did.
     async fn replay(&self, id: &str, entry: &Entry, now: i64) -> Result<bool, StoreError> {
         let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
@@ -187,7 +187,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a key the earlier end that the journal has, where the database is older than that. Tells whether it did.
+    /// Gives a key the earlier end that the journal has, where the database is older than that. Returns whether it did.
     async fn bring_forward(&self, id: &str, end: &End, now: i64) -> Result<bool, StoreError> {
         let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
@@ -256,7 +256,7 @@ fn is_behind_end(key: &Key, end: &End) -> bool {
 /// kept beside it, under a name that nothing had before; that name is told.
 ///
 /// # Errors
-/// Where the database is in use or is no file, or the backup is not one.
+/// If the database is in use or is no file, or the backup is not one.
 pub async fn restore(
     database: &Database,
     backup: &Path,

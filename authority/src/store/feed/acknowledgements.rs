@@ -124,7 +124,7 @@ impl Store {
     /// Writes down what has been kept.
     ///
     /// # Errors
-    /// Where the database fails; what was kept stays kept.
+    /// If the database fails; what was kept stays kept.
     pub async fn write_acknowledgements(&self) -> Result<(), StoreError> {
         let _turn = self.acknowledgements.writing.lock().await;
         let calls = self.acknowledgements.take();

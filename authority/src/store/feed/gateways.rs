@@ -46,7 +46,7 @@ impl Store {
     /// Registers a gateway and makes its first token.
     ///
     /// # Errors
-    /// Where the name breaks a rule or is taken.
+    /// If the name breaks a rule or is taken.
     pub async fn create_gateway(
         &self,
         name: &str,
@@ -82,7 +82,7 @@ impl Store {
     /// Makes another token for a gateway. The tokens that it had go on for `overlap` seconds at most.
     ///
     /// # Errors
-    /// Where there is no such gateway, or it is revoked.
+    /// If there is no such gateway, or it is revoked.
     pub async fn rotate_gateway_token(
         &self,
         id: &str,
@@ -113,7 +113,7 @@ impl Store {
     /// processes know stays with them until their table is too old.
     ///
     /// # Errors
-    /// Where there is no such gateway.
+    /// If there is no such gateway.
     pub async fn revoke_gateway(&self, id: &str, now: i64, actor: &Actor) -> Result<Gateway, StoreError> {
         let mut write = self.write().await?;
         let mut gateway = write.gateway(id).await?;
@@ -131,7 +131,7 @@ impl Store {
     /// The gateway that this token is good for, if any.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn gateway_of_token(&self, token: &Digest, now: i64) -> Result<Option<String>, StoreError> {
         let sql = "SELECT gateway.id FROM gateway_token JOIN gateway ON gateway.id = gateway_token.gateway_id \
                    WHERE digest = $1 AND (expires_at IS NULL OR expires_at > $2) AND revoked_at IS NULL";
@@ -142,7 +142,7 @@ impl Store {
     /// All gateways by name, of one name the one that is good first.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn gateways(&self) -> Result<Vec<Gateway>, StoreError> {
         let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway \
                    ORDER BY name, revoked_at IS NOT NULL, created_at DESC, id DESC";
@@ -153,7 +153,7 @@ impl Store {
     /// written down yet is among it.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn processes(&self, since: i64) -> Result<Vec<Process>, StoreError> {
         self.write_acknowledgements().await?;
         let sql = "SELECT gateway_id, process_id, applied_seq, applied_at, first_seen, seen_at FROM gateway_process \
@@ -164,7 +164,7 @@ impl Store {
     /// Forgets processes that were last seen before a time.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn forget_processes(&self, since: i64) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let sql = "DELETE FROM gateway_process WHERE seen_at < $1";

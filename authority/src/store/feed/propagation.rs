@@ -54,7 +54,7 @@ impl Store {
     /// How far the latest change of a key has come.
     ///
     /// # Errors
-    /// Where there is no such key.
+    /// If there is no such key.
     pub async fn propagation_of_key(&self, id: &str, now: i64) -> Result<Propagation, StoreError> {
         let sql = "SELECT change_seq FROM api_key WHERE id = $1";
         let change: Option<i64> =
@@ -65,7 +65,7 @@ impl Store {
     /// How far a change has come.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn propagation(&self, change: i64, now: i64) -> Result<Propagation, StoreError> {
         let (gateways, processes) = (self.gateways().await?, self.processes(now - GONE_AFTER).await?);
         Ok(judge(change, &gateways, processes, now))

@@ -47,7 +47,7 @@ impl Store {
     /// How every gateway stands to the latest change.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn gateway_overview(&self, now: i64) -> Result<GatewayOverview, StoreError> {
         let latest_change = self.latest_change().await?;
         let mut followers = HashMap::<String, Vec<Follower>>::new();

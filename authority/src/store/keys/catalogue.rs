@@ -20,7 +20,7 @@ impl Store {
     /// The catalogue, in order.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn permissions(&self) -> Result<Vec<Offered>, StoreError> {
         let sql = "SELECT name, description FROM permission ORDER BY name";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
@@ -29,7 +29,7 @@ impl Store {
     /// Puts a permission into the catalogue, or describes it anew.
     ///
     /// # Errors
-    /// Where it is no concrete permission, or the description is too long.
+    /// If it is no concrete permission, or the description is too long.
     pub async fn offer_permission(
         &self,
         offered: Offered,
@@ -69,7 +69,7 @@ impl Store {
     /// Takes a permission out of the catalogue. Keys that hold it keep it.
     ///
     /// # Errors
-    /// Where it is not in it.
+    /// If it is not in it.
     pub async fn withdraw_permission(&self, name: &str, now: i64, actor: &Actor) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let sql = "DELETE FROM permission WHERE name = $1";

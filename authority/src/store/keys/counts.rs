@@ -18,7 +18,7 @@ impl Store {
     /// Counts keys. Takes some tenths of a second at a million.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn key_counts(&self, now: i64) -> Result<KeyCounts, StoreError> {
         let sql = "SELECT \
             CAST(COALESCE(SUM(CASE WHEN revoked_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT), \
@@ -47,7 +47,7 @@ impl Store {
     /// How many reports wait to be added up.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn pending_reports(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM usage_report WHERE rolled_up_at IS NULL";
         Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)

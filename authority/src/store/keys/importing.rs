@@ -94,7 +94,7 @@ impl Store {
     /// The lines whose digests are here already.
     ///
     /// # Errors
-    /// Where the database or the journal fails.
+    /// If the database or the journal fails.
     pub async fn find_existing(&self, lines: &[Line]) -> Result<Existing, StoreError> {
         let known = self.journalled(lines).await?;
         let mut found = Existing::default();
@@ -147,7 +147,7 @@ impl Store {
     /// Makes keys of these lines in one transaction, all or none, and tells their ids.
     ///
     /// # Errors
-    /// Where a digest is here already or was revoked; nothing is imported then.
+    /// If a digest is here already or was revoked; nothing is imported then.
     pub async fn import_keys(
         &self,
         lines: &[Line],

@@ -116,7 +116,7 @@ impl Store {
     /// Finds keys. `now` decides their states.
     ///
     /// # Errors
-    /// Where `after` is not the end of a page of the same order; where the database fails.
+    /// If `after` is not the end of a page of the same order; if the database fails.
     pub async fn list_keys(&self, filter: &Filter, now: i64) -> Result<KeyPage, StoreError> {
         let words = filter.words();
         if words.len() > MOST_WORDS {
@@ -187,7 +187,7 @@ impl Store {
     /// A key by its public name, and when it was last met.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub async fn key_with_use(&self, id: &str) -> Result<Listed, StoreError> {
         let tables = Sort::Created.tables(false);
         let sql = format!("SELECT {COLUMNS}, last_used FROM {tables} WHERE id = $1 AND removed_at IS NULL");

@@ -74,7 +74,7 @@ impl Store {
     /// Writes the words of keys that were written without them.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub(in crate::store) async fn write_missing_words(&self) -> Result<(), StoreError> {
         let some =
             concat!("SELECT ", key_columns!(), " FROM api_key WHERE words IS NULL ORDER BY id LIMIT $1");

@@ -138,7 +138,7 @@ impl Store {
     /// The token that this is the digest of, if it is good.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn api_token(&self, digest: &Digest, now: i64) -> Result<Option<ApiToken>, StoreError> {
         let sql = "SELECT id, name, permissions, created_at, created_by, expires_at, revoked_at, last_used_at \
                    FROM api_token WHERE digest = $1 AND revoked_at IS NULL \
@@ -161,7 +161,7 @@ impl Store {
     /// All tokens, the youngest first.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM api_token ORDER BY created_at DESC, id DESC");
         let rows: Vec<ApiTokenRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
@@ -171,7 +171,7 @@ impl Store {
     /// Ends a token for good. Revoking a revoked one changes nothing.
     ///
     /// # Errors
-    /// Where there is no such token.
+    /// If there is no such token.
     pub async fn revoke_api_token(&self, id: &str, now: i64, actor: &Actor) -> Result<ApiToken, StoreError> {
         let mut write = self.write().await?;
         let sql = format!("SELECT {COLUMNS} FROM api_token WHERE id = $1");

@@ -11,7 +11,7 @@ impl Store {
     /// Notes that a form was sent. `false`: it was sent before, by a reload, a double click, or through another server.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn spend_form(&self, token: &str, operator_id: &str, now: i64) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
         let sql = "DELETE FROM spent_form WHERE spent_at <= $1";
@@ -26,7 +26,7 @@ impl Store {
     /// Takes back that a form was sent: what it asked for was not done.
     ///
     /// # Errors
-    /// Where the database fails; the form stays used up then.
+    /// If the database fails; the form stays used up then.
     pub async fn release_form(&self, token: &str, operator_id: &str) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let sql = "DELETE FROM spent_form WHERE digest = $1";
@@ -38,7 +38,7 @@ impl Store {
     /// session.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn session_began(&self, cookie: &str) -> Result<Option<i64>, StoreError> {
         let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
         let sql = "SELECT created_at FROM session WHERE digest = $1";

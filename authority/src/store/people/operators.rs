@@ -29,7 +29,7 @@ impl Store {
     /// Adds an operator and makes a password for them, to be told once.
     ///
     /// # Errors
-    /// Where the name breaks a rule or is taken.
+    /// If the name breaks a rule or is taken.
     pub async fn create_operator(
         &self,
         name: &str,
@@ -54,7 +54,7 @@ impl Store {
     /// Adds the first operator, `admin`, if there is none yet. At most one of several programs that start at once does.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn create_first_operator(&self, now: i64) -> Result<Option<(Operator, Secret)>, StoreError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM operator").fetch_one(&self.pool).await?;
         if count > 0 {
@@ -69,7 +69,7 @@ impl Store {
     /// All operators by name.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
         let sql = "SELECT id, name, created_at, created_by, disabled_at FROM operator ORDER BY name";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
@@ -78,7 +78,7 @@ impl Store {
     /// Gives an operator another password, and ends all of their sessions. `None` makes one, to be told once.
     ///
     /// # Errors
-    /// Where there is no such operator, or the password is too short or too long.
+    /// If there is no such operator, or the password is too short or too long.
     pub async fn set_password(
         &self,
         name: &str,
@@ -109,7 +109,7 @@ impl Store {
     /// Shuts an operator out: no more signing in, and all sessions end.
     ///
     /// # Errors
-    /// Where there is no such operator.
+    /// If there is no such operator.
     pub async fn disable_operator(
         &self,
         name: &str,

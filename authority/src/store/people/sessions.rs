@@ -107,7 +107,7 @@ impl Store {
     /// Tries to sign in.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn sign_in(
         &self,
         name: &str,
@@ -126,7 +126,7 @@ impl Store {
     /// Tries the password again that the operator of a session has given before. A success begins another session.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn confirm(
         &self,
         cookie: &str,
@@ -166,7 +166,7 @@ impl Store {
     /// The session of a cookie, if it is one and has not ended. It goes on because of this.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn session(&self, cookie: &str, now: i64) -> Result<Option<Session>, StoreError> {
         let sql = "SELECT operator.id, name, operator.created_at, created_by, csrf_token, seen_at FROM session \
                    JOIN operator ON operator.id = session.operator_id \
@@ -194,7 +194,7 @@ impl Store {
     /// Ends the session of a cookie.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn sign_out(&self, cookie: &str) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
@@ -205,7 +205,7 @@ impl Store {
     /// Forgets what has ended: sessions, and failures of long ago.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn forget_ended_sessions(&self, now: i64) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let sql = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";

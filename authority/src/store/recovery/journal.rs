@@ -109,7 +109,7 @@ impl Journal {
     /// written.
     ///
     /// # Errors
-    /// Where it cannot.
+    /// If it cannot.
     pub fn prepare(&self) -> Result<(), StoreError> {
         let made = files::private().append(true).create(true).open(&self.path);
         made.map(drop).map_err(|error| self.failed(error))
@@ -118,7 +118,7 @@ impl Journal {
     /// Adds lines; when this returns they are on the disk.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub async fn append<Line: Serialize>(&self, entries: &[Line]) -> Result<(), StoreError> {
         let mut text = String::new();
         for entry in entries {
@@ -137,7 +137,7 @@ impl Journal {
     /// Reads it. A torn last line, of a machine that stopped, is left out.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read.
+    /// If the file is there and cannot be read.
     pub fn read(&self) -> Result<Known, StoreError> {
         self.read_of(|_| true)
     }

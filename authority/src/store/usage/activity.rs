@@ -121,7 +121,7 @@ impl Store {
     /// Activity over a range that ends now.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn activity(&self, whose: &Whose, range: Range, now: i64) -> Result<Activity, StoreError> {
         const OF_KEY: &str = "SELECT start, outcome, count FROM usage_rollup \
              WHERE key_id = $1 AND span = $2 AND start >= $3 AND start < $4 ORDER BY start, outcome";
@@ -150,7 +150,7 @@ impl Store {
     /// The activity of several keys at once, for small charts in a list. Keys without any are left out.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn activity_of_keys(
         &self,
         ids: &[String],

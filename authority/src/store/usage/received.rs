@@ -32,7 +32,7 @@ impl Store {
     /// Stores a report, once, whatever the number of times that it comes.
     ///
     /// # Errors
-    /// Where the database fails; the report is not stored then.
+    /// If the database fails; the report is not stored then.
     pub async fn receive_usage(
         &self,
         report: &GoodReport,

@@ -76,7 +76,7 @@ impl Store {
     /// count: the longer they wait, the more of them meet in one sum.
     ///
     /// # Errors
-    /// Where the database fails; the next call goes on where this one ended.
+    /// If the database fails; the next call goes on where this one ended.
     pub async fn roll_up_usage(&self, now: i64) -> Result<bool, StoreError> {
         let Some((batch, more)) = self.next_batch(now).await? else {
             return Ok(false);
@@ -161,7 +161,7 @@ impl Store {
     /// Forgets sums and reports that are older than is kept.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// If the database fails.
     pub async fn prune_usage(&self, keep: Retention, now: i64) -> Result<(), StoreError> {
         for (span, kept) in SPANS.into_iter().zip([keep.minutes, keep.hours, keep.days]) {
             let mut write = self.write().await?;
