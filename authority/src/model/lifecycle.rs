@@ -96,6 +96,12 @@ impl Key {
         Ok((amended != *self).then(|| Self { version: self.version + 1, updated_at: now, ..amended }))
     }
 
+    /// Whether it was over before it began: such an end is not given to a key.
+    #[must_use]
+    pub fn ends_before_it_begins(&self) -> bool {
+        self.expires_at.zip(self.not_before).is_some_and(|(end, begin)| end <= begin)
+    }
+
     /// Makes the key that takes over, and sets this one's end (rules 3 and 4). The new key lives as long as this one
     /// was meant to. With no overlap this key is revoked, which holds whatever a gateway's clock says.
     ///

@@ -15,7 +15,7 @@ use super::recovery::journal::{End, Entry};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
-use crate::model::draft::{Amendment, Draft, Overlap, Reason};
+use crate::model::draft::{Amendment, Draft, Mistakes, Overlap, Reason};
 use crate::model::lifecycle::{Issuance, Rotation};
 use crate::secret::{self, Secret};
 use row::{KeyRow, key_columns};
@@ -96,6 +96,11 @@ impl Store {
         let Some(after) = before.amend(now, change)? else {
             return Ok(before);
         };
+        if after.expires_at != before.expires_at && after.ends_before_it_begins() {
+            let mut mistakes = Mistakes::default();
+            mistakes.add("expires_at", "must be after not_before; so that the key is never used, revoke it");
+            mistakes.none_or(()).map_err(StoreError::Invalid)?;
+        }
         write.replace_key(&before, &after, "key.update", now, actor).await?;
         write.commit().await?;
         Ok(after)

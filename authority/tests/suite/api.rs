@@ -56,6 +56,21 @@ on_both! {
         assert_eq!(patch(&client, id, json!({"name": "x"})).await.error(), (409, "KEY_REVOKED".into()));
     }
 
+    async fn a_change_gives_no_end_before_the_beginning(backend) {
+        let harness = backend.start().await;
+        let client = harness.token(&["keys:*"]).await;
+        let begin = clock::now() + DAY;
+        let made = client.post("/v1/keys", &json!({"name": "CI", "environment": "live", "not_before": begin})).await.ok();
+        let id = made["id"].as_str().unwrap();
+        for end in [begin - 1, begin] {
+            let answer = patch(&client, id, json!({"expires_at": end})).await;
+            assert_eq!(answer.error(), (400, "INVALID_REQUEST".into()));
+            assert_eq!(answer.json()["error"]["details"][0]["field"], "expires_at");
+        }
+        assert_eq!(client.get(&format!("/v1/keys/{id}")).await.ok()["version"], 1);
+        assert_eq!(patch(&client, id, json!({"expires_at": begin + 1})).await.ok()["expires_at"], begin + 1);
+    }
+
     async fn a_lost_update_is_refused(backend) {
         let harness = backend.start().await;
         let client = harness.token(&["keys:*"]).await;

@@ -95,6 +95,10 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
             errors.add("expires_at", format!("The expiry can only be brought forward: {refusal}."));
             Ok(show(&visitor, &key, form, errors, StatusCode::CONFLICT))
         }
+        Err(StoreError::Invalid(mistakes)) => {
+            errors.add_all(mistakes);
+            Ok(show(&visitor, &key, form, errors, StatusCode::UNPROCESSABLE_ENTITY))
+        }
         Err(error) => Err(error.into()),
     }
 }
