@@ -175,7 +175,25 @@ fn body(notice: &Notice, key: &Key, made_at: i64, now: i64) -> Value {
             "expires_at": key.expires_at,
             "rotate_by": key.rotate_by,
             "days_left": days_left,
-            "text": format!("The key {} ({}) {what} {days}: {at}", key.name, key.id),
+            "text": format!("The key {} ({}) {what} {days}: {at}", escaped(&key.name), key.id),
         },
     })
+}
+
+/// A name as chats and mails show it: what they take for a link, a tag or a call to everybody begins with one of these.
+fn escaped(name: &str) -> String {
+    name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_markup() {
+        let name = "<!channel> <https://evil.example|renew & here>";
+        let shown = "&lt;!channel&gt; &lt;https://evil.example|renew &amp; here&gt;";
+        assert_eq!(escaped(name), shown);
+        assert_eq!(escaped("Größe 7"), "Größe 7");
+    }
 }

@@ -134,16 +134,16 @@ on_both! {
         let harness = Harness::with(backend.database().await, receiver.settings()).await;
         let now = clock::now();
         key_for(&harness.store, "far", 31, now).await;
-        let made = key_for(&harness.store, "near", 5, now).await;
+        let made = key_for(&harness.store, "near <!channel>", 5, now).await;
         let received = receiver.next().await;
         let event = received.json();
         let data = json!({
-            "id": made.key.id, "name": "near", "environment": "live", "owner": "org_7", "hint": made.secret.hint(),
+            "id": made.key.id, "name": "near <!channel>", "environment": "live", "owner": "org_7", "hint": made.secret.hint(),
             "expires_at": now + 5 * DAY, "rotate_by": null, "days_left": 5, "text": event["data"]["text"],
         });
         assert_eq!((&event["type"], &event["data"]), (&json!("key.expiring"), &data));
         let said = event["data"]["text"].as_str().unwrap();
-        assert!(said.starts_with(&format!("The key near ({}) expires within 5 days: 20", made.key.id)), "{said}");
+        assert!(said.starts_with(&format!("The key near &lt;!channel&gt; ({}) expires within 5 days: 20", made.key.id)), "{said}");
         assert!(clock::parse(event["timestamp"].as_str().unwrap()).is_some_and(|at| (now..now + 600).contains(&at)));
         let text = String::from_utf8(received.body.to_vec()).unwrap();
         assert!(!text.contains(made.secret.reveal()) && !text.contains(&made.key.digest.to_hex()), "{text}");
