@@ -1,11 +1,13 @@
 //! The host calls that the Rust SDK (`proxy-wasm`) lacks.
 //!
-//! The filter stands on the SDK for contexts, dispatch and nearly all host calls. Four calls are here:
+//! The filter stands on the SDK for contexts, dispatch and most host calls. Six calls are here:
 //!
 //! 1. [`send_local_response`]: the SDK's passes no *response code details*, which the access log needs;
 //! 2. [`headers`]: the SDK makes two allocations for every header of the map; the core reads the map in place;
 //! 3. [`monotonic`]: all VMs of a process need one number for the time, and `std::time::Instant` shows none;
-//! 4. [`random`]: the standard library offers no random bytes.
+//! 4. [`random`]: the standard library offers no random bytes;
+//! 5. [`shared`] and [`set_shared`]: the SDK panics if `capability_restriction_config` forbids them. A VM that dies on a tick
+//!    leaves the requests that wait in it hanging; an error that is returned refuses them.
 //!
 //! This is the only crate of the project with `unsafe`. Names, numbers and forms are those of proxy-wasm ABI 0.2.1 and
 //! WASI preview 1.
@@ -20,7 +22,10 @@ use std::ptr::null_mut;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refused(pub u32);
 
+/// The status of a compare-and-swap that lost.
+pub const CAS_MISMATCH: Refused = Refused(8);
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
 
 /// The header maps that the filter reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,6 +42,23 @@ pub fn headers(map: Map) -> Result<Vec<u8>, Refused> {
     // SAFETY: both pointers are to live locals; what the host puts there is taken by `owned`.
     done(unsafe { raw::proxy_get_header_map_pairs(map as u32, &mut data, &mut size) })?;
     Ok(owned(data, size))
+}
+
+/// Returns a value of the process-wide map, with its compare-and-swap number.
+pub fn shared(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Refused> {
+    let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
+    // SAFETY: the host reads the key during the call; what it puts into the locals is taken by `owned`.
+    match unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) } {
+        OK => Ok(Some((owned(data, size), cas))),
+        NOT_FOUND => Ok(None),
+        status => Err(Refused(status)),
+    }
+}
+
+/// Sets a value of the process-wide map: if its number is still `cas`, or in any case if `cas` is 0.
+pub fn set_shared(key: &[u8], value: &[u8], cas: u32) -> Result<(), Refused> {
+    // SAFETY: the host copies both slices during the call.
+    done(unsafe { raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
 }
 
 /// Answers the request. `headers` is a serialised map; `details` is for the access log.

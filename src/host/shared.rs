@@ -1,8 +1,5 @@
 //! Envoy's shared data, as the table's store.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::Status;
-
 use crate::table::store::{Fault, If, Key, Store};
 
 /// The process-wide map of the VM's `vm_id`.
@@ -11,8 +8,7 @@ pub(super) struct Shared;
 
 impl Store for Shared {
     fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
-        let (value, cas) = hostcalls::get_shared_data(text(key)?).map_err(|_| Fault::Refused)?;
-        Ok(value.zip(cas))
+        flint_abi::shared(key.as_bytes()).map_err(|_| Fault::Refused)
     }
 
     /// Envoy takes 0 for "in any case", and compares only where there is a value: a number that none ever has sets
@@ -23,14 +19,7 @@ impl Store for Shared {
             If::Is(cas) => cas,
             If::Always => 0,
         };
-        hostcalls::set_shared_data(text(key)?, Some(value), Some(cas)).map_err(|status| match status {
-            Status::CasMismatch => Fault::Lost,
-            _ => Fault::Refused,
-        })
+        flint_abi::set_shared(key.as_bytes(), value, cas)
+            .map_err(|refused| if refused == flint_abi::CAS_MISMATCH { Fault::Lost } else { Fault::Refused })
     }
-}
-
-/// Addresses are ASCII.
-fn text(key: &Key) -> Result<&str, Fault> {
-    std::str::from_utf8(key.as_bytes()).map_err(|_| Fault::Refused)
 }
