@@ -203,7 +203,7 @@ test("the list is searched while typing, and the address says what is shown", as
   assert.equal(await page.locator("table.keys tbody tr").count(), 1);
   await page.getByLabel("Status").selectOption("revoked");
   await page.getByText("No results").waitFor();
-  await page.getByRole("link", { name: "clear the filters" }).click();
+  await page.getByRole("link", { name: "clear filters" }).click();
   await page.waitForURL("**/settings/api-keys");
   await page.getByRole("navigation", { name: "Environment" }).getByRole("link", { name: "Test" }).click();
   await page.waitForURL("**?environment=test");

@@ -81,7 +81,7 @@ test("the list is sorted by last use", async () => {
   });
   const order = [lately, earlier, never].map((key) => key.name);
   for (const [label, expected] of [["Most recently used", order], ["Unused for longest", order.toReversed()]]) {
-    await page.getByLabel("Order").selectOption({ label });
+    await page.getByLabel("Sort by").selectOption({ label });
     await eventually(async () => String(await names(page)) === String(expected));
   }
   await page.reload();

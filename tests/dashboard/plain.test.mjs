@@ -88,7 +88,7 @@ test("with nothing but a keyboard a key is made and revoked", async () => {
   await page.keyboard.press("ArrowDown");
   await tabTo(page, "Generate key");
   await page.keyboard.press("Enter");
-  await page.getByText("This is the only time it is shown.").waitFor();
+  await page.getByText("This is shown only once.").waitFor();
   await tabTo(page, "Show");
   await page.keyboard.press("Space");
   assert.match(await page.locator("[data-value]").textContent(), /^flint_test_/);

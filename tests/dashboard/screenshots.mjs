@@ -47,7 +47,7 @@ try {
   await shoot(page, "create");
   await page.setViewportSize(options.viewport);
   await page.getByRole("button", { name: "Generate key" }).click();
-  await page.getByText("This is the only time it is shown.").waitFor();
+  await page.getByText("This is shown only once.").waitFor();
   await shoot(page, "reveal");
   page.on("dialog", (question) => question.accept());
   await page.goto(`/settings/api-keys/${keys.checkout.id}?range=30d`);
