@@ -1,8 +1,9 @@
 //! Host calls as the filter makes them: the SDK's, with names and values as bytes and the host's status as an error.
 //!
 //! The SDK panics on a status that it does not expect, which ends the VM: its requests are refused. Where the filter
-//! calls, Envoy answers none of those, except for a call that `capability_restriction_config` forbids
-//! (`tests/envoy/examples.rs` shows that such requests are refused too). Every test on Envoy ends by looking for a trap.
+//! calls, Envoy answers none of those, except for a call that `capability_restriction_config` forbids. Shared data is
+//! called without the SDK ([`super::shared`]), so that forbidding it refuses requests and ends no VM. Every test on Envoy
+//! ends by looking for a trap.
 
 use std::time::Duration;
 
