@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flint::config::Database;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
@@ -112,11 +112,20 @@ impl Serving {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next_line().await.unwrap().expect("flint serve ended before it listened");
+        let mut stderr = child.stderr.take().unwrap();
+        // Read to the end, or the program would wait once the pipe is full.
+        let log = tokio::spawn(async move {
+            let mut log = Vec::new();
+            stderr.read_to_end(&mut log).await.unwrap();
+            String::from_utf8_lossy(&log).into_owned()
+        });
+        let Some(line) = lines.next_line().await.unwrap() else {
+            panic!("flint serve ended before it listened: {}", log.await.unwrap());
+        };
         let base = line.strip_prefix("flint listens on ").expect("the first line says where it listens");
         Self { client: Client::new(base), child, lines }
     }
