@@ -27,6 +27,7 @@ mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
@@ -63,6 +64,9 @@ struct Global {
     /// When to use colour; auto means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
     color: ColorChoice,
+    /// What the command has opened.
+    #[arg(skip)]
+    opened: Mutex<Vec<Arc<Store>>>,
 }
 
 #[derive(Subcommand)]
@@ -135,21 +139,27 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
-        Command::Serve(serve) => serve.run(&cli.global).await,
-        Command::Keys(keys) => keys.run(&cli.global).await,
-        Command::Gateways(gateways) => gateways.run(&cli.global).await,
-        Command::Tokens(tokens) => tokens.run(&cli.global).await,
-        Command::Operators(operators) => operators.run(&cli.global).await,
-        Command::Notices(notices) => notices.run(&cli.global).await,
-        Command::Permissions(permissions) => permissions.run(&cli.global).await,
-        Command::Oauth(oauth) => oauth.run(&cli.global).await,
-        Command::Users(users) => users.run(&cli.global).await,
-        Command::Audit(audit) => audit.run(&cli.global).await,
-        Command::Doctor(doctor) => doctor.run(&cli.global).await,
-        Command::Backup(backup) => backup.run(&cli.global).await,
-        Command::Restore(restore) => restore.run(&cli.global).await,
+async fn run(Cli { global, command }: Cli) -> anyhow::Result<()> {
+    let outcome = dispatch(&global, command).await;
+    global.close().await;
+    outcome
+}
+
+async fn dispatch(global: &Global, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => serve.run(global).await,
+        Command::Keys(keys) => keys.run(global).await,
+        Command::Gateways(gateways) => gateways.run(global).await,
+        Command::Tokens(tokens) => tokens.run(global).await,
+        Command::Operators(operators) => operators.run(global).await,
+        Command::Notices(notices) => notices.run(global).await,
+        Command::Permissions(permissions) => permissions.run(global).await,
+        Command::Oauth(oauth) => oauth.run(global).await,
+        Command::Users(users) => users.run(global).await,
+        Command::Audit(audit) => audit.run(global).await,
+        Command::Doctor(doctor) => doctor.run(global).await,
+        Command::Backup(backup) => backup.run(global).await,
+        Command::Restore(restore) => restore.run(global).await,
         Command::Openapi => output::json(&crate::serve::openapi()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -204,12 +214,23 @@ fn in_words(error: &anyhow::Error) -> String {
 // === impl Global ===
 
 impl Global {
-    async fn open(&self) -> Result<Store, StoreError> {
-        Store::open_with(&self.database, Some(self.journal())).await
+    async fn open(&self) -> Result<Arc<Store>, StoreError> {
+        let store = Arc::new(Store::open_with(&self.database, Some(self.journal())).await?);
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// Ends the connections in order. A process that merely ends leaves the log of a SQLite database behind, and perhaps
+    /// a database that is incomplete without it.
+    async fn close(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in opened {
+            store.close().await;
+        }
     }
 
     /// Opens a database that must be there: who looks for something in a place that is mistyped wants to hear of it.
-    async fn open_existing(&self) -> anyhow::Result<Store> {
+    async fn open_existing(&self) -> anyhow::Result<Arc<Store>> {
         if self.database.path().is_some_and(|path| !path.exists()) {
             let message = format!(
                 "there is no database {}; flint serve creates one, and --database or FLINT_DATABASE selects another",

@@ -195,7 +195,8 @@ impl Store {
 
     /// Ends all connections; on files that are not safe to write to, they end with the process (rule 4 of `files`).
     pub async fn close(&self) {
-        if self.check_files().is_err() {
+        // A database that was closed has no log any more, which would be taken for a fault.
+        if self.pool.is_closed() || self.check_files().is_err() {
             return;
         }
         self.pool.close().await;

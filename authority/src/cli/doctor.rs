@@ -23,7 +23,7 @@ struct Findings<'a> {
 
 impl Doctor {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let mut findings = database::examine(&global.open_existing().await?, clock::now()).await?;
+        let mut findings = database::examine(&*global.open_existing().await?, clock::now()).await?;
         if let Some(url) = &self.url {
             findings.extend(network::probe(url).await);
         }

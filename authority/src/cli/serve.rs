@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -109,7 +108,6 @@ impl Serve {
                 "expires earlier again: it is in the journal and was not in the database"
             );
         }
-        let store = Arc::new(store);
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;

@@ -10,8 +10,8 @@
 //!    who honours it deletes or replaces a file.
 //! 3. All the same, each write checks that the three names still belong to the files that are open, before it begins and
 //!    again before it is answered. On Linux, [`watch`] also looks for the lock itself, every second.
-//! 4. Once a check fails, nothing is written and gateways are fed nothing until the process is restarted. The connections are
-//!    left as they are at the end: closing the last one would write an old log into the database, and delete the new one.
+//! 4. Once a check fails, nothing is written, gateways are fed nothing and nobody is authenticated (a revocation by another
+//!    process might not be seen) until the process is restarted. The connections are left as they are at the end: closing the last one would write an old log into the database, and delete the new one.
 //!    [`watch`] writes what the process has seen last to another file, for `flint restore`.
 //!
 //! SQLite can be told to keep its log (`SQLITE_FCNTL_PERSIST_WAL`), but that binds only the connection that says so, not

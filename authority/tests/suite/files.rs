@@ -72,6 +72,29 @@ async fn another_client_comes_and_goes_and_nothing_is_lost() {
     }
 }
 
+/// What a command wrote is in the database itself, which another tool may then copy alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_leaves_no_log_behind() {
+    let test = Backend::Sqlite.database().await;
+    for arguments in [
+        &["tokens", "create", "--name", "test", "--permission", "*"][..],
+        &["gateways", "create", "edge"],
+        &["gateways", "create", "edge"],
+        &["keys", "list"],
+        &["doctor"],
+    ] {
+        flint(&test.database, arguments).await;
+        for suffix in ["-wal", "-shm"] {
+            assert!(!beside(&test.database, suffix).exists(), "{arguments:?} {suffix}");
+        }
+    }
+    let serving = Serving::start(&test.database, &[]).await;
+    flint(&test.database, &["gateways", "create", "other"]).await;
+    assert!(beside(&test.database, "-wal").exists(), "the server has it open");
+    assert!(serving.terminate().await.success());
+    assert!(!beside(&test.database, "-wal").exists());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_changed_from_outside_are_written_to_no_more() {
     type Change = fn(&Path);
@@ -97,6 +120,7 @@ async fn files_that_are_changed_from_outside_are_written_to_no_more() {
         change(&beside(&test.database, suffix));
         let refused = client.post("/v1/keys", &json!({ "name": "after", "environment": "live" })).await;
         assert_eq!(refused.error(), (503, "UNAVAILABLE".into()), "{suffix}");
+        assert_eq!(client.get("/v1/keys").await.status, 503, "{suffix}: what others revoke is not seen");
         assert!(refused.json()["error"]["message"].as_str().unwrap().contains("restarted"));
         assert_eq!(client.get("/readyz").await.status, 503, "{suffix}");
         assert_eq!(gateway.get("/v1/key-table").await.status, 503, "{suffix}");

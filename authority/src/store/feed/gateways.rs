@@ -133,6 +133,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn gateway_of_token(&self, token: &Digest, now: i64) -> Result<Option<String>, StoreError> {
+        self.check_files()?;
         let sql = "SELECT gateway.id FROM gateway_token JOIN gateway ON gateway.id = gateway_token.gateway_id \
                    WHERE digest = $1 AND (expires_at IS NULL OR expires_at > $2) AND revoked_at IS NULL";
         let digest = token.as_bytes().to_vec();

@@ -93,6 +93,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn user_session(&self, cookie: &str, now: i64) -> Result<Option<UserSession>, StoreError> {
+        self.check_files()?;
         let sql = "SELECT oauth_user.id, name, permissions, oauth_user.created_at, last_sign_in_at, csrf_token, seen_at \
                    FROM oauth_session JOIN oauth_user ON oauth_user.id = user_id \
                    WHERE digest = $1 AND expires_at > $2 AND seen_at > $3 AND disabled_at IS NULL";

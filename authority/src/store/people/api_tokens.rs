@@ -140,6 +140,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn api_token(&self, digest: &Digest, now: i64) -> Result<Option<ApiToken>, StoreError> {
+        self.check_files()?;
         let sql = "SELECT id, name, permissions, created_at, created_by, expires_at, revoked_at, last_used_at \
                    FROM api_token WHERE digest = $1 AND revoked_at IS NULL \
                    AND (expires_at IS NULL OR expires_at > $2)";

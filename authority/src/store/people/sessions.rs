@@ -168,6 +168,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn session(&self, cookie: &str, now: i64) -> Result<Option<Session>, StoreError> {
+        self.check_files()?;
         let sql = "SELECT operator.id, name, operator.created_at, created_by, csrf_token, seen_at FROM session \
                    JOIN operator ON operator.id = session.operator_id \
                    WHERE digest = $1 AND expires_at > $2 AND seen_at > $3 AND disabled_at IS NULL";
