@@ -19,7 +19,7 @@ PREFLIGHT := PYTHON=$(PYTHON) CARGO=$(CARGO) tools/preflight
 STEP      := @tools/step
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm flint demo test test-unit test-envoy test-dashboard lint fmt audit bench fuzz clean
+.PHONY: help wasm flint demo test test-unit test-envoy test-oauth test-dashboard lint fmt audit bench fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,10 @@ demo: ## Run the whole thing on this machine; ONCE=1 checks every answer and sto
 	$(PYTHON) tools/demo --flint $(FLINT) --wasm $(WASM) $(if $(ONCE),--once)
 
 test: ## Run every test
-	$(STEP) "what the tests need" env $(PREFLIGHT) test-unit test-envoy test-dashboard
+	$(STEP) "what the tests need" env $(PREFLIGHT) test-unit test-envoy test-oauth test-dashboard
 	$(STEP) "tests that need no Envoy" $(MAKE) --no-print-directory test-unit
 	$(STEP) "tests on a real Envoy" $(MAKE) --no-print-directory test-envoy
+	$(STEP) "tests with foreign OAuth programs" $(MAKE) --no-print-directory test-oauth
 	$(STEP) "tests in a real Chromium" $(MAKE) --no-print-directory test-dashboard
 
 test-unit: ## Run the tests that need no Envoy: unit, documentation, authority
@@ -59,6 +60,11 @@ test-envoy: ## Run the tests on a real Envoy
 	@$(MAKE) --no-print-directory wasm flint
 	$(PYTHON) tools/capabilities --check $(WASM) envoy/*.yaml
 	envoy=$$($(PYTHON) tools/envoy) && ENVOY=$$envoy $(CARGO) test --locked --package flint-auth --test envoy
+
+test-oauth: ## Have foreign OAuth clients and servers meet flint and a real Envoy
+	@$(PREFLIGHT) test-oauth
+	@$(MAKE) --no-print-directory wasm flint
+	PYTHON=$(PYTHON) tests/oauth/run $(abspath $(FLINT))
 
 test-dashboard: ## Run the dashboard's tests in a real Chromium
 	@$(PREFLIGHT) test-dashboard

@@ -25,7 +25,7 @@ TOO_OLD = """\
 Let a newer one be the first python3 in PATH."""
 
 # The oldest Python that each list has wheels for.
-OLDEST = {"schemathesis": (3, 11)}
+OLDEST = {"oauth": (3, 11), "schemathesis": (3, 11)}
 
 
 def installed(name, hint=""):

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools");
-const TARGETS: [&str; 3] = ["test-unit", "test-envoy", "test-dashboard"];
+const TARGETS: [&str; 4] = ["test-unit", "test-envoy", "test-oauth", "test-dashboard"];
 
 /// Runs it; returns whether it succeeded, and what it printed and said.
 async fn run(command: &mut Command) -> (bool, String, String) {
