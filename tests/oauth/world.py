@@ -34,15 +34,15 @@ class World:
         self.ports = {old: stage.free_port() for old in (8080, 9901, 10000)}
         self.ports[8081] = self.ports[8082] = stage.upstream("production")
         self.issuer, self.api = (f"http://localhost:{self.ports[port]}" for port in (8080, 10000))
-        # What an MCP server behind the gateway is called.
-        self.mcp = f"{self.api}/mcp"
+        # An MCP server behind a gateway of its own.
+        self.mcp = f"http://localhost:{stage.free_port()}/mcp"
         self.environment = {"FLINT_DATABASE": f"sqlite:{self.home / 'flint.db'}"}
         words = [FLINT, "serve", "--listen", f"{stage.HOST}:{self.ports[8080]}", "--issuer", self.issuer]
         words += ["--resource", self.api, "--resource", self.mcp]
         self.theatre.start("flint", words, self.ports[8080], **self.environment)
         self.flint("users", "create", "ada", "--stdin", said=PASSWORD)
         self.token = self.flint("gateways", "create", "tests")["token"]
-        self.envoy("oauth", self.ports, {'"audience"': '"algorithms": ["ES256", "EdDSA", "RS256"], "audience"'})
+        self.envoy("oauth", self.ports)
         self.wait()
 
     def end(self):
@@ -96,10 +96,10 @@ class World:
 
     # === The gateway ===
 
-    def envoy(self, name, ports, replaced):
-        """Starts an Envoy with a file of envoy/, with these ports and texts."""
-        replaced = {"http://localhost:8080": self.issuer, "http://localhost:10000": self.api} | replaced
-        replaced["dist/flint-auth.wasm"] = WASM
+    def envoy(self, name, ports):
+        """Starts an Envoy with a file of envoy/, with these ports, and for every algorithm that flint signs with."""
+        replaced = {f"http://localhost:{old}": f"http://localhost:{ports[old]}" for old in (8080, 10000)}
+        replaced |= {'"audience"': '"algorithms": ["ES256", "EdDSA", "RS256"], "audience"', "dist/flint-auth.wasm": WASM}
         text = stage.rendered(stage.ROOT / "envoy" / f"{name}.yaml", ports, replaced)
         self.start_envoy(name, text, ports[10000])
 
