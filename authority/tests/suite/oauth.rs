@@ -8,6 +8,7 @@ mod attacks; // what must not work
 mod authorize; // the request and the consent
 mod clients; // their management, by API and command line
 mod ends; // revocation, withdrawal, disabling, and what gateways hear of it
+mod injection; // what must not work on the way of a grant
 mod keys; // signing keys and their rotation
 mod published; // metadata, methods, headers
 mod tables; // what is forgotten

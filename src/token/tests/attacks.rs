@@ -110,7 +110,7 @@ fn rfc_8725_section_3_1_a_key_serves_the_algorithms_of_its_kind_alone() {
 }
 
 #[test]
-fn a_kid_chooses_and_a_key_of_another_kid_does_not_serve() {
+fn rfc_7515_section_4_1_4_a_kid_chooses_and_a_key_of_another_kid_does_not_serve() {
     let of = |kid: &str, number| {
         sign_texts(&with(header(), "kid", Some(json!(kid))).to_string(), &claims().to_string(), number)
     };
@@ -193,7 +193,7 @@ fn a_token_that_is_too_long_is_not_read() {
 }
 
 #[test]
-fn what_is_not_json_of_utf_8_is_refused() {
+fn rfc_8725_section_3_7_what_is_not_json_of_utf_8_is_refused() {
     for bad in ["[]", "null", "\"x\"", "", " ", "{", "{}x", "\u{feff}{}"] {
         refused(&sign_texts(bad, &claims().to_string(), 1), bad);
         refused(&sign_texts(&header().to_string(), bad, 1), bad);

@@ -29,7 +29,7 @@ fn a_good_token_is_accepted_and_read() {
 }
 
 #[test]
-fn the_type_is_compared_without_letter_case_and_prefix() {
+fn rfc_8725_section_3_11_the_type_is_compared_without_letter_case_and_prefix() {
     for good in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
         assert!(with_header("typ", json!(good)).is_ok(), "{good}");
     }
@@ -69,7 +69,7 @@ fn other_types_ask_for_less() {
 }
 
 #[test]
-fn an_access_token_has_all_that_rfc_9068_asks_for() {
+fn rfc_9068_section_2_2_an_access_token_has_all_that_is_required() {
     for claim in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti"] {
         assert_eq!(judge(&sign(&header(), &with(claims(), claim, None))), BAD, "{claim}");
     }
@@ -107,7 +107,7 @@ fn header_members_that_matter_have_to_be_right_and_no_other_matters() {
 }
 
 #[test]
-fn issuer_and_audience_are_compared_byte_for_byte() {
+fn rfc_8725_sections_3_8_and_3_9_issuer_and_audience_are_compared_byte_for_byte() {
     for bad in
         ["https://auth.example.com/", "HTTPS://auth.example.com", "https://auth.example.com:443", "", "x"]
     {

@@ -105,7 +105,7 @@ fn a_key_whose_members_come_twice_is_left_out() {
 }
 
 #[test]
-fn points_are_on_their_curve_and_coordinates_of_its_length() {
+fn rfc_8725_section_3_4_points_are_on_their_curve_and_coordinates_of_its_length() {
     let x = jwk(1)["x"].as_str().unwrap().to_owned();
     for (member, value) in [
         ("y", encode(&[1; 32])),
@@ -126,7 +126,7 @@ fn points_are_on_their_curve_and_coordinates_of_its_length() {
 }
 
 #[test]
-fn ed25519_points_are_not_of_small_order_and_in_their_one_encoding() {
+fn rfc_8725_section_3_4_ed25519_points_are_not_of_small_order_and_in_their_one_encoding() {
     for bad in [
         // The eight points of small order (RFC 7748 §7 warns of their like), and other encodings of them.
         "0100000000000000000000000000000000000000000000000000000000000000",

@@ -140,7 +140,7 @@ fn a_token_with_an_unknown_kid_waits_for_one_call() {
 }
 
 #[test]
-fn a_set_of_one_issuer_never_serves_another() {
+fn rfc_8725_section_3_8_a_set_of_one_issuer_never_serves_another() {
     let other = "https://other.example.com";
     let mut process = Process::new(&json!([fetched("/keys", OURS), fetched("/other", other)]));
     process.put(0, &[1], 5_000);

@@ -142,7 +142,7 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_cookie_is_host_bound_and_new_after_signing_in() {
+async fn rfc6265_8_4_a_session_cookie_is_host_bound_and_new_after_signing_in() {
     let world = World::new(Backend::Sqlite).await;
     let mut browser = Browser::new(world.http());
     let page = browser.get("/account/sign-in").await;
