@@ -13,16 +13,9 @@ use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use axum::http::{Request, StatusCode, Uri};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http_body_util::Full;
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use ring::hmac;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use crate::outbound::{Endpoint, client_config, roots};
 
@@ -34,8 +27,7 @@ const SECRET_PREFIX: &str = "whsec_";
 /// An endpoint that notices are sent to.
 #[derive(Clone)]
 pub struct Webhook {
-    host: String,
-    port: u16,
+    endpoint: Endpoint,
     /// What `Host` says.
     authority: String,
     path: String,
@@ -71,7 +63,7 @@ pub enum Failure {
     TimedOut,
     /// There is no connection.
     #[error("it cannot be reached: {0}")]
-    NotReached(std::io::Error),
+    NotReached(String),
     /// What answers does not speak HTTP/1.1.
     #[error("no HTTP answer: {0}")]
     NotHttp(hyper::Error),
@@ -87,7 +79,7 @@ impl Webhook {
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, NotAWebhook> {
         // Of a fragment nothing is sent, so it is a mistake; the parser would drop it.
         let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or(NotAWebhook::Url)?;
-        let Endpoint { is_secure, host, port } = Endpoint::of(&uri).ok_or(NotAWebhook::Url)?;
+        let endpoint = Endpoint::of(&uri).ok_or(NotAWebhook::Url)?;
         let authority =
             uri.authority().filter(|name| !name.as_str().contains('@')).ok_or(NotAWebhook::Url)?;
         // What is more than the host is a port, and must be one.
@@ -96,11 +88,14 @@ impl Webhook {
             return Err(NotAWebhook::Url);
         }
         Ok(Self {
-            host,
-            port,
             authority: authority.to_string(),
             path: uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
-            tls: is_secure.then(|| client_config(roots())).transpose().map_err(|_| NotAWebhook::Tls)?,
+            tls: endpoint
+                .is_secure
+                .then(|| client_config(roots()))
+                .transpose()
+                .map_err(|_| NotAWebhook::Tls)?,
+            endpoint,
             key: secret.map(|text| parse_secret(text).ok_or(NotAWebhook::Secret)).transpose()?,
         })
     }
@@ -126,15 +121,9 @@ impl Webhook {
 
     async fn post(&self, id: &str, now: i64, body: String) -> Result<StatusCode, Failure> {
         let request = self.request(id, now, body)?;
-        let stream =
-            TcpStream::connect((self.host.as_str(), self.port)).await.map_err(Failure::NotReached)?;
-        let Some(tls) = &self.tls else {
-            return send(stream, request).await;
-        };
-        let name = ServerName::try_from(self.host.clone())
-            .map_err(|error| Failure::NotReached(std::io::Error::other(error)))?;
-        let connector = TlsConnector::from(Arc::clone(tls));
-        send(connector.connect(name, stream).await.map_err(Failure::NotReached)?, request).await
+        let connection = self.endpoint.connect(self.tls.clone()).await;
+        let connection = connection.map_err(|error| Failure::NotReached(error.to_string()))?;
+        connection.send(request).await.map_err(Failure::NotHttp)
     }
 
     fn request(&self, id: &str, now: i64, body: String) -> Result<Request<Full<Bytes>>, Failure> {
@@ -147,9 +136,7 @@ impl Webhook {
         if let Some(key) = &self.key {
             request = request.header("webhook-signature", sign(key, id, now, &body));
         }
-        request
-            .body(Full::new(body.into()))
-            .map_err(|error| Failure::NotReached(std::io::Error::other(error)))
+        request.body(Full::new(body.into())).map_err(|error| Failure::NotReached(error.to_string()))
     }
 }
 
@@ -163,17 +150,6 @@ impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Webhook({self})")
     }
-}
-
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<StatusCode, Failure>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Failure::NotHttp)?;
-    // It ends with this function, whatever the other side does.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    Ok(sender.send_request(request).await.map_err(Failure::NotHttp)?.status())
 }
 
 /// `v1,` and the base64 of HMAC-SHA256 over id, time and body, with points between.
