@@ -82,11 +82,12 @@ pub fn with_answer(uri: &str, answer: &[(&str, &[u8])]) -> String {
     text
 }
 
+/// A scheme of the application (RFC 8252 §7.1). Capitals are allowed in it and in a host: what is
+/// registered is compared byte for byte, and the ids of many applications have some.
 fn is_private_scheme(scheme: &str) -> bool {
-    let is_of =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.');
+    let is_of = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     scheme.contains('.')
-        && scheme.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
         && scheme.bytes().all(is_of)
 }
 
@@ -119,8 +120,7 @@ impl<'a> Web<'a> {
 }
 
 fn is_host(host: &str) -> bool {
-    let is_name =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_');
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !host.is_empty() && host.bytes().all(is_name),

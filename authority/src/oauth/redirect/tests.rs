@@ -12,6 +12,8 @@ fn rfc9700_4_1_3_what_may_be_registered() {
         ("http://[::1]:4711/cb", true, true),
         ("com.example.app:/cb", false, true),
         ("com.example.app://cb", false, true),
+        ("com.example.MyApp:/cb", false, true),
+        ("https://App.example.com/cb", true, true),
         ("", false, false),
         ("/cb", false, false),
         ("app.example.com/cb", false, false),
@@ -20,7 +22,7 @@ fn rfc9700_4_1_3_what_may_be_registered() {
         ("https:///cb", false, false),
         ("https:/app.example.com", false, false),
         ("HTTPS://app.example.com/cb", false, false),
-        ("https://App.example.com/cb", false, false),
+        ("http://LOCALHOST/cb", false, false),
         ("https://app.example.com/cb#x", false, false),
         ("https://app.example.com/cb#", false, false),
         ("https://user@app.example.com/cb", false, false),
@@ -44,7 +46,7 @@ fn rfc9700_4_1_3_what_may_be_registered() {
         ("javascript:alert(1)", false, false),
         ("data:text/html,x", false, false),
         ("myapp:/cb", false, false),
-        ("Com.example:/cb", false, false),
+        ("1com.example:/cb", false, false),
         ("com.example.app:", false, false),
     ] {
         assert_eq!(may_be_registered(uri, Kind::Confidential), confidential, "{uri}");
