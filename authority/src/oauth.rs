@@ -46,6 +46,7 @@ pub mod token;
 pub mod key_life;
 pub mod keyring;
 pub mod metadata;
+pub mod remembered;
 pub mod server;
 
 /// What client secrets begin with. NEVER CHANGE: secret scanners look for it.

@@ -27,6 +27,7 @@ pub mod inspection; // what can be seen of its health
 pub mod upkeep; // adding up and forgetting
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 
 use sqlx::{Any, AnyPool, Transaction};
@@ -39,6 +40,7 @@ use crate::model::draft::Mistake;
 use crate::password::HashingFailed;
 use crate::secret::{self, NoRandomness};
 use feed::acknowledgements::Acknowledgements;
+use feed::news::{News, PUBLISHED};
 use feed::wake;
 use files::Files;
 use recovery::journal::{self, Journal};
@@ -60,6 +62,7 @@ pub struct Store {
     writer: Mutex<()>,
     latest: watch::Sender<i64>,
     acknowledgements: Acknowledgements,
+    news: News,
     /// Kept once more by each call that waits for changes.
     held: Arc<()>,
     turns: Turns,
@@ -146,6 +149,8 @@ pub struct Write<'store> {
     revoked: Vec<journal::Entry>,
     ends: Vec<journal::End>,
     oauth_ends: Vec<journal::OauthEnd>,
+    /// Whether it changes what everybody may read.
+    publishes: bool,
     _turn: Option<MutexGuard<'store, ()>>,
 }
 
@@ -186,6 +191,7 @@ impl Store {
             writer: Mutex::new(()),
             latest,
             acknowledgements: Acknowledgements::default(),
+            news: News::default(),
             held: Arc::default(),
             turns: Turns::new(slow),
         };
@@ -200,6 +206,7 @@ impl Store {
             return;
         }
         self.pool.close().await;
+        self.news.close().await;
         if let Some(files) = &self.files {
             files.close().await;
         }
@@ -255,6 +262,7 @@ impl Store {
             revoked: Vec::new(),
             ends: Vec::new(),
             oauth_ends: Vec::new(),
+            publishes: false,
             _turn: turn,
         })
     }
@@ -345,7 +353,12 @@ impl Write<'_> {
             let sql = "SELECT pg_notify($1, $2)";
             sqlx::query(sql).bind(wake::CHANNEL).bind(seq.to_string()).execute(&mut *self.tx).await?;
         }
-        let Self { tx, store, changed, ends, _turn, .. } = self;
+        if let (true, Database::Postgres(_)) = (self.publishes, &self.store.database) {
+            let sql = "SELECT pg_notify($1, $2)";
+            sqlx::query(sql).bind(wake::CHANNEL).bind(PUBLISHED).execute(&mut *self.tx).await?;
+        }
+        let Self { tx, store, changed, ends, publishes, _turn, .. } = self;
+        let heard = publishes.then(|| store.news.counter());
         let (latest, journal, own) = (store.latest.clone(), store.journal.clone(), store.journal.clone());
         // In a task, which ends even if the client hangs up meanwhile: a commit that is under way is made in any case, and
         // what follows it must be done then.
@@ -353,6 +366,9 @@ impl Write<'_> {
             tx.commit().await?;
             if let Some(seq) = changed {
                 announce(&latest, seq);
+            }
+            if let Some(heard) = heard {
+                heard.fetch_add(1, Ordering::AcqRel);
             }
             if let Some(journal) = journal.filter(|_| !ends.is_empty())
                 && let Err(error) = journal.append(&ends).await

@@ -24,10 +24,14 @@ use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use tokio::time::timeout;
+
+use answer::Problem;
+
 use super::error::ApiError;
 use crate::oauth::metadata::{INTROSPECT_PATH, JWKS_PATH, METADATA_PATH, REVOKE_PATH, TOKEN_PATH};
 use crate::oauth::server::Server;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// The permission with which an API token may look into every token.
 pub(super) const INTROSPECT: &str = "oauth:introspect";
@@ -37,6 +41,14 @@ pub(super) const INTROSPECT: &str = "oauth:introspect";
 pub(super) struct Endpoint {
     store: Arc<Store>,
     server: Arc<Server>,
+}
+
+impl Endpoint {
+    /// Does what needs the database, for as long as that may take. What is being committed then is committed.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        let done = timeout(self.server.patience, work).await;
+        done.unwrap_or_else(|_| Err(StoreError::timed_out().into()))
+    }
 }
 
 /// The endpoints. Any origin may read the documents and get or end tokens; no other site looks into them.
@@ -50,8 +62,9 @@ pub(super) fn router(store: Arc<Store>, server: Arc<Server>) -> Router {
         .route(TOKEN_PATH, post(token::token))
         .route(REVOKE_PATH, post(revoke::revoke))
         .method_not_allowed_fallback(wrong_method)
-        .layer(map_response(no_store))
-        .layer(from_fn(cors::any_origin));
+        .layer(from_fn(cors::any_origin))
+        // Outermost: the answer to a preflight is not kept either.
+        .layer(map_response(no_store));
     let inner =
         Router::new().route(INTROSPECT_PATH, post(introspect::introspect)).layer(map_response(no_store));
     documents.merge(tokens).merge(inner).with_state(Endpoint { store, server })

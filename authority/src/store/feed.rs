@@ -2,6 +2,7 @@
 
 pub mod acknowledgements; // what gateways say, before it is written
 pub mod gateways; // who may read
+pub mod news; // whether anything that everybody may read has changed
 pub mod propagation; // who acts on a change already
 pub mod standing; // how a gateway stands
 pub mod wake; // news of other processes

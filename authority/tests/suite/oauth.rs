@@ -6,6 +6,7 @@ mod world; // a server, a client, a user
 
 mod attacks; // what must not work
 mod authorize; // the request and the consent
+mod away; // a database that does not answer
 mod clients; // their management, by API and command line
 mod ends; // revocation, withdrawal, disabling, and what gateways hear of it
 mod injection; // what must not work on the way of a grant

@@ -20,19 +20,27 @@ use crate::oauth::scope;
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What RFC 7662 §2.2 says of it", body = Object),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "Nobody who may ask", body = Object)))]
+        (status = 401, description = "Nobody who may ask", body = Object),
+        (status = 403, description = "The API token lacks oauth:introspect", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 413, description = "The body is larger than 65536 bytes", body = Object),
+        (status = 503, description = "Try again in a moment", body = Object)))]
 pub(in crate::api) async fn introspect(
     State(endpoint): State<Endpoint>,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let form = Form::read(request).await?;
+    endpoint.in_time(look(&endpoint, &form)).await
+}
+
+async fn look(endpoint: &Endpoint, form: &Form) -> Result<Json<Value>, Problem> {
     let now = clock::now();
-    let asker = asker(&endpoint, &form, now).await?;
+    let asker = asker(endpoint, form, now).await?;
     let token = form.text("token")?.ok_or(Fault::invalid_request("The token is missing"))?;
     let may_see = |client_id: &str| asker.as_deref().is_none_or(|own| own == client_id);
-    let told = match access_token(&endpoint, token, now).await? {
+    let told = match access_token(endpoint, token, now).await? {
         Some(told) => Some(told),
-        None => refresh_token(&endpoint, token, now).await?,
+        None => refresh_token(endpoint, token, now).await?,
     };
     let told = told.filter(|told| told["client_id"].as_str().is_some_and(may_see));
     Ok(Json(told.unwrap_or_else(|| json!({ "active": false }))))

@@ -15,14 +15,21 @@ use crate::store::oauth::ends::Revoked;
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token has ended, or never was one"),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "The client is not what it says", body = Object)))]
+        (status = 401, description = "The client is not what it says", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 413, description = "The body is larger than 65536 bytes", body = Object),
+        (status = 503, description = "Try again in a moment", body = Object)))]
 pub(in crate::api) async fn revoke(
     State(endpoint): State<Endpoint>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let form = Form::read(request).await?;
+    endpoint.in_time(end(&endpoint, &form)).await
+}
+
+async fn end(endpoint: &Endpoint, form: &Form) -> Result<StatusCode, Problem> {
     let now = clock::now();
-    let client = form.client(&endpoint, now).await?;
+    let client = form.client(endpoint, now).await?;
     let token = form.text("token")?.ok_or(Fault::invalid_request("The token is missing"))?;
     let (store, actor) = (&endpoint.store, form.actor(&client));
     // The hint is not needed: a token says by its form what it is.

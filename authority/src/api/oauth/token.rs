@@ -38,14 +38,21 @@ pub(in crate::api) struct Tokens {
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens", body = Tokens),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "The client is not what it says", body = Object)))]
+        (status = 401, description = "The client is not what it says", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 413, description = "The body is larger than 65536 bytes", body = Object),
+        (status = 503, description = "Try again in a moment", body = Object)))]
 pub(in crate::api) async fn token(
     State(endpoint): State<Endpoint>,
     request: Request,
 ) -> Result<Json<Tokens>, Problem> {
     let form = Form::read(request).await?;
+    endpoint.in_time(give(&endpoint, &form)).await
+}
+
+async fn give(endpoint: &Endpoint, form: &Form) -> Result<Json<Tokens>, Problem> {
     let now = clock::now();
-    let client = form.client(&endpoint, now).await?;
+    let client = form.client(endpoint, now).await?;
     let grant_type = form.text("grant_type")?.ok_or(Fault::invalid_request("The grant_type is missing"))?;
     let grant_type = GrantType::parse(grant_type).ok_or_else(Fault::unsupported_grant_type)?;
     if !client.may_use(grant_type) {
@@ -54,13 +61,13 @@ pub(in crate::api) async fn token(
     // Before anything is used up that could not be signed.
     let signer = endpoint.server.signer(&endpoint.store, now).await?;
     let issued = match grant_type {
-        GrantType::AuthorizationCode => by_code(&endpoint, &form, &client, now).await?,
-        GrantType::RefreshToken => by_refresh_token(&endpoint, &form, &client, now).await?,
-        GrantType::ClientCredentials => by_itself(&endpoint, &form, &client, now).await?,
+        GrantType::AuthorizationCode => by_code(endpoint, form, &client, now).await?,
+        GrantType::RefreshToken => by_refresh_token(endpoint, form, &client, now).await?,
+        GrantType::ClientCredentials => by_itself(endpoint, form, &client, now).await?,
     }?;
-    note_use(&endpoint, &client, now);
+    note_use(endpoint, &client, now);
     let refresh_token = issued.refresh_token.as_ref().map(|token| token.reveal().to_owned());
-    let claims = claims(&endpoint, &client, issued, now);
+    let claims = claims(endpoint, &client, issued, now);
     let access_token = claims.sign(&signer.kid, &signer.key).map_err(|error| {
         tracing::error!(%error, "a token could not be signed");
         Fault::server_error()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri};
 use axum::response::Response;
+use tokio::time::timeout;
 
 use super::super::Site;
 use super::super::error::PageError;
@@ -44,8 +45,12 @@ pub(super) async fn page(
     let params =
         Params::parse(uri.query().unwrap_or_default().as_bytes()).ok_or_else(PageError::unreadable)?;
     let found = match client_id(&params) {
-        Some(id) => site.store.find_oauth_client(id).await?,
-        None => None,
+        Some(id) => server.client(&site.store, id).await,
+        None => Ok(None),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return without_database(&server, &params, error),
     };
     let back = way_back(&params, found.as_ref()).map_err(page_of)?;
     let client = found.ok_or_else(|| PageError::not_found("application"))?;
@@ -57,12 +62,27 @@ pub(super) async fn page(
     let issuer = server.issuer.clone();
     let coming = Coming { site: &site, server, headers: &headers, client, asked, here, now: clock::now() };
     // From here on the client can be told.
-    match coming.go_on(address(&extensions)).await {
+    let patience = coming.server.patience;
+    let answer = timeout(patience, coming.go_on(address(&extensions))).await;
+    match answer.unwrap_or_else(|_| Err(StoreError::timed_out())) {
         Err(error) => {
             tracing::error!(%error, "an authorization request failed");
             Ok(send_back(&issuer, &back, Err(Fault::temporarily_unavailable())))
         }
         Ok(answer) => answer,
+    }
+}
+
+/// The database does not answer. A client that was found before is told; of any other nobody knows where it is (RFC 6749
+/// §4.1.2.1).
+fn without_database(server: &Server, params: &Params, error: StoreError) -> Result<Response, PageError> {
+    let known = client_id(params).and_then(|id| server.remembered.get(id));
+    match way_back(params, known.as_ref()) {
+        Ok(back) if error.is_away() => {
+            tracing::error!(%error, "an authorization request failed");
+            Ok(send_back(&server.issuer, &back, Err(Fault::temporarily_unavailable())))
+        }
+        _ => Err(error.into()),
     }
 }
 

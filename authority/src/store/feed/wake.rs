@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 
 use crate::config::Database;
+use crate::store::feed::news::PUBLISHED;
 use crate::store::{Store, StoreError, connection};
 
 /// Where PostgreSQL tells of changes.
@@ -26,6 +27,7 @@ pub async fn run(store: Arc<Store>) {
             Database::Sqlite(_) => watch_sqlite(&store).await,
             Database::Postgres(url) => watch_postgres(&store, url).await,
         };
+        store.news.listen(false);
         if let Err(error) = outcome {
             tracing::warn!(%error, "cannot watch the database for changes; trying again");
         }
@@ -52,11 +54,13 @@ async fn watch_sqlite(store: &Store) -> Result<(), StoreError> {
 async fn watch_postgres(store: &Store, url: &str) -> Result<(), StoreError> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen(CHANNEL).await?;
+    store.news.listen(true);
     loop {
         // Before waiting: whatever was committed before the ear was open.
         store.look_for_changes().await?;
-        if let Ok(told) = tokio::time::timeout(DOUBT, listener.recv()).await {
-            told?;
+        let told = tokio::time::timeout(DOUBT, listener.recv()).await;
+        if told.map_or(Ok(true), |told| told.map(|told| told.payload() == PUBLISHED))? {
+            store.news.hear();
         }
     }
 }

@@ -62,6 +62,7 @@ impl Store {
             after,
         };
         write.record(now, actor, line).await?;
+        write.publishes = true;
         write.commit().await?;
         Ok(offered)
     }
@@ -85,6 +86,7 @@ impl Store {
             after: None,
         };
         write.record(now, actor, line).await?;
+        write.publishes = true;
         write.commit().await
     }
 

@@ -133,6 +133,7 @@ impl Store {
         }
         write.insert_signing_key(key).await?;
         write.record_rotation(key, at_once, now, actor).await?;
+        write.publishes = true;
         write.commit().await?;
         Ok(true)
     }

@@ -44,6 +44,8 @@ async fn rfc6749_3_2_wrong_methods_large_bodies_and_other_origins() {
         assert_eq!(answer.status, 405, "{path}");
         let allowed = answer.headers.get(header::ALLOW).unwrap_or_else(|| panic!("{path}: {answer:?}"));
         assert!(allowed.to_str().unwrap().contains(allow), "{path}: {allowed:?}");
+        let is_document = path.starts_with("/.well-known") || path.ends_with(".json");
+        assert!(is_document || answer.headers[header::CACHE_CONTROL] == "no-store", "{path}");
     }
     let large = "a".repeat(64 * 1024 + 1);
     for path in ["/oauth/token", "/oauth/revoke", "/oauth/introspect"] {
@@ -56,6 +58,7 @@ async fn rfc6749_3_2_wrong_methods_large_bodies_and_other_origins() {
         assert_eq!(asked.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), is_open, "{path}");
         assert!(!asked.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), "{path}");
         assert_eq!(asked.status == 204, is_open, "{path}");
+        assert_eq!(asked.headers[header::CACHE_CONTROL], "no-store", "{path}");
     }
     let fine = world.post("/oauth/token", &[("token", &large[2_000..])], None).await;
     assert_eq!(fault(&fine), (400, "invalid_request".into()));
