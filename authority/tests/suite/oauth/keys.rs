@@ -1,14 +1,15 @@
 use serde_json::{Value, json};
 
 use super::world::{World, fault, settings, words};
+use crate::client::Client;
 use crate::harness::on_both;
 
-async fn kids(world: &World) -> Vec<String> {
-    let keys = world.http().get("/oauth/jwks.json").await.ok();
+pub(super) async fn kids(server: &Client) -> Vec<String> {
+    let keys = server.get("/oauth/jwks.json").await.ok();
     keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-fn kid_of(tokens: &Value) -> String {
+pub(super) fn kid_of(tokens: &Value) -> String {
     let header = tokens["access_token"].as_str().unwrap().split('.').next().unwrap();
     let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, header).unwrap();
     serde_json::from_slice::<Value>(&bytes).unwrap()["kid"].as_str().unwrap().to_owned()
@@ -17,18 +18,18 @@ fn kid_of(tokens: &Value) -> String {
 on_both! {
     async fn a_new_key_is_published_at_once_and_signs_later(backend) {
         let world = World::new(backend).await;
-        let first = kids(&world).await;
+        let first = kids(world.http()).await;
         let api = world.harness.token(&["oauth:read", "oauth:write"]).await;
         let made = api.post("/v1/oauth/keys/rotate", &json!({"algorithm": "EdDSA"})).await.ok();
         assert_eq!((&made["state"], &made["algorithm"]), (&json!("next"), &json!("EdDSA")));
         let listed = api.get("/v1/oauth/keys").await.ok();
         let states: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
-        assert_eq!((kids(&world).await.len(), states), (2, vec![json!("current"), json!("next")]));
+        assert_eq!((kids(world.http()).await.len(), states), (2, vec![json!("current"), json!("next")]));
         let tokens = world.tokens().await;
         assert_eq!(vec![kid_of(&tokens)], first);
         // A leaked key: what it signed breaks at once.
         let made = api.post("/v1/oauth/keys/rotate", &json!({"now": true})).await.ok();
-        assert_eq!(kids(&world).await, [made["kid"].as_str().unwrap()]);
+        assert_eq!(kids(world.http()).await, [made["kid"].as_str().unwrap()]);
         assert_eq!(kid_of(&world.tokens().await), made["kid"].as_str().unwrap());
         let told = world.post("/oauth/introspect", &[("token", tokens["access_token"].as_str().unwrap())], None).await;
         assert_eq!(told.ok(), json!({"active": false}));
