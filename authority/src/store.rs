@@ -43,6 +43,7 @@ use feed::acknowledgements::Acknowledgements;
 use feed::news::{News, PUBLISHED};
 use feed::wake;
 use files::Files;
+use oauth::together::Together;
 use recovery::journal::{self, Journal};
 use turns::Turns;
 
@@ -63,6 +64,7 @@ pub struct Store {
     latest: watch::Sender<i64>,
     acknowledgements: Acknowledgements,
     news: News,
+    together: Together,
     /// Kept once more by each call that waits for changes.
     held: Arc<()>,
     turns: Turns,
@@ -192,6 +194,7 @@ impl Store {
             latest,
             acknowledgements: Acknowledgements::default(),
             news: News::default(),
+            together: Together::default(),
             held: Arc::default(),
             turns: Turns::new(slow),
         };

@@ -170,5 +170,5 @@ A release build of `flint serve`, asked over HTTP on this machine by a program t
 A search for a word that no key has is answered from the counts of words; one for words that very many keys have goes
 through the keys in order. The revocation comes from another process, as the command line does it. The gateways'
 reports are of different keys each; what it takes to add them up is in the figure. Memory is resident, and most of it
-SQLite's caches.
+SQLite's caches. A token is answered once it is on the disk; grants to clients that come at the same time share a commit.
 """

@@ -14,6 +14,7 @@ pub mod users; // who grants
 pub mod sessions; // who is signed in
 pub mod questions; // what a user is asked, and the code that comes of the answer
 pub mod grants; // what was granted
+pub mod together; // tokens of clients for themselves, many in one commit
 pub mod tokens; // codes and refresh tokens become tokens
 pub mod ends; // how tokens end
 pub mod inspection; // what is known of a token

@@ -4,6 +4,7 @@
 //! - [`prober`]: one connection in a closed loop, for the longest request;
 //! - [`feed`]: an authority with any number of synthetic keys (contract §6);
 //! - [`answer`]: a server that answers 200 to everything, for `ext_authz`;
+//! - [`tokens`]: an OAuth client that gets tokens, for itself or with codes;
 //! - `spin`: nothing at all, for as long as it is let (`Awake` in benches/bench/build.py).
 //!
 //! Servers listen on a free port of the loopback and print it as their first line.
@@ -14,6 +15,7 @@ mod http;
 mod keys;
 mod load;
 mod prober;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,8 @@ const USAGE: &str = "usage:
   flint-bench probe PORT STATUS HEADERS [KEY]
   flint-bench feed KEYS [plain|expiring|chosen]
   flint-bench answer
+  flint-bench grants PORT REQUESTS CONNECTIONS BASIC
+  flint-bench exchanges PORT REQUESTS CONNECTIONS BASIC TARGET COOKIE VERIFIER
   flint-bench spin";
 
 fn main() -> ExitCode {
@@ -36,6 +40,10 @@ fn main() -> ExitCode {
         ["feed", keys] => feed::run(keys, "plain"),
         ["feed", keys, kind] => feed::run(keys, kind),
         ["answer"] => answer::run(),
+        ["grants", port, requests, connections, basic] => tokens::grants(port, requests, connections, basic),
+        ["exchanges", port, requests, connections, basic, target, cookie, verifier] => {
+            tokens::exchanges(port, requests, connections, basic, target, cookie, verifier)
+        }
         ["spin"] => loop {
             std::hint::spin_loop();
         },

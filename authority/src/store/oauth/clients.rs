@@ -57,6 +57,15 @@ pub(super) struct Row {
     last_used_at: Option<i64>,
 }
 
+/// A client, and one of its secrets if it has any.
+#[derive(FromRow)]
+struct KnownRow {
+    #[sqlx(flatten)]
+    client: Row,
+    digest: Option<Vec<u8>>,
+    ends_at: Option<i64>,
+}
+
 /// What a [`Row`] is read from.
 pub(super) const FROM_CLIENT: &str = "SELECT id, name, kind, environment, redirect_uris, permissions, grant_types, auth_method, \
      jwks, access_seconds, refresh_idle_seconds, refresh_max_seconds, created_at, created_by, disabled_at, last_used_at \
@@ -177,18 +186,24 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn known_oauth_client(&self, id: &str) -> Result<Option<Known>, StoreError> {
-        let Some(client) = self.find_oauth_client(id).await? else {
-            return Ok(None);
-        };
-        let sql = "SELECT digest, expires_at FROM oauth_client_secret WHERE client_id = $1";
-        let rows: Vec<(Vec<u8>, Option<i64>)> =
-            sqlx::query_as(sql).bind(id.to_owned()).fetch_all(&self.pool).await?;
-        let read = |(bytes, end): (Vec<u8>, Option<i64>)| {
-            let bytes = bytes.try_into().map_err(|_| StoreError::Corrupt("oauth_client_secret.digest"))?;
-            Ok((Digest::from_bytes(bytes), end))
-        };
-        let secrets = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
-        Ok(Some(Known { client, secrets }))
+        // In one: this is asked with every request of a client.
+        let sql = format!(
+            "SELECT client.*, digest, secret.expires_at AS ends_at FROM ({FROM_CLIENT} AND id = $1) AS client \
+             LEFT JOIN oauth_client_secret AS secret ON secret.client_id = client.id"
+        );
+        let rows: Vec<KnownRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_all(&self.pool).await?;
+        let (mut client, mut secrets) = (None, Vec::new());
+        for row in rows {
+            if let Some(digest) = row.digest {
+                let bytes =
+                    digest.try_into().map_err(|_| StoreError::Corrupt("oauth_client_secret.digest"))?;
+                secrets.push((Digest::from_bytes(bytes), row.ends_at));
+            }
+            client = Some(row.client);
+        }
+        let client = client.map(Client::try_from).transpose()?;
+        Ok(client.map(|client| Known { client, secrets }))
     }
 
     /// Notes that an assertion was shown. `false`: it was shown before, here or through another server.

@@ -93,6 +93,21 @@ impl TryFrom<FamilyRow> for Family {
     }
 }
 
+impl Issued {
+    /// What a client gets, but for whom and what for.
+    pub(super) const fn new(jti: String, client: &Client, now: i64) -> Self {
+        Self {
+            jti,
+            subject: String::new(),
+            resource: String::new(),
+            scope: Vec::new(),
+            environment: client.registration.environment.as_str(),
+            expires_at: now + client.registration.lifetimes.access,
+            refresh_token: None,
+        }
+    }
+}
+
 impl Store {
     /// Exchanges a code.
     ///
@@ -202,14 +217,9 @@ impl Store {
         resource: String,
         now: i64,
     ) -> Result<Result<Issued, Fault>, StoreError> {
-        let mut write = self.write().await?;
-        let client = write.client_as_it_is(client_id).await?.filter(|client| client.disabled_at.is_none());
-        let Some(client) = client else {
-            return Ok(Err(Fault::invalid_client()));
-        };
-        let issued = write.add_access_token(&client, None, now).await?;
-        write.commit().await?;
-        Ok(Ok(Issued { subject: client.id, scope, resource, ..issued }))
+        let issued = self.issue_together(client_id, now).await?;
+        let whole = |issued| Issued { subject: client_id.to_owned(), scope, resource, ..issued };
+        Ok(issued.map(whole).ok_or_else(Fault::invalid_client))
     }
 }
 
@@ -268,7 +278,7 @@ impl Write<'_> {
         if allowed.is_empty() {
             return Ok(Err(Fault::invalid_grant()));
         }
-        let issued = self.add_access_token(&client, Some(&family.id), now).await?;
+        let issued = self.add_access_token(&client, &family.id, now).await?;
         let (mut refresh_token, mut forget_at) = (None, issued.expires_at + MAX_SKEW);
         if client.may_use(GrantType::RefreshToken) {
             let idle_end = family.idle_end(&client, now);
@@ -292,29 +302,20 @@ impl Write<'_> {
     async fn add_access_token(
         &mut self,
         client: &Client,
-        family_id: Option<&str>,
+        family_id: &str,
         now: i64,
     ) -> Result<Issued, StoreError> {
-        let jti = new_jti()?;
-        let expires_at = now + client.registration.lifetimes.access;
+        let issued = Issued::new(new_jti()?, client, now);
         let sql =
             "INSERT INTO oauth_access_token (jti, family_id, client_id, expires_at) VALUES ($1, $2, $3, $4)";
         sqlx::query(sql)
-            .bind(jti.as_str())
+            .bind(issued.jti.as_str())
             .bind(family_id)
             .bind(client.id.as_str())
-            .bind(expires_at)
+            .bind(issued.expires_at)
             .execute(&mut *self.tx)
             .await?;
-        Ok(Issued {
-            jti,
-            subject: String::new(),
-            resource: String::new(),
-            scope: Vec::new(),
-            environment: client.registration.environment.as_str(),
-            expires_at,
-            refresh_token: None,
-        })
+        Ok(issued)
     }
 
     async fn add_refresh_token(&mut self, family_id: &str, expires_at: i64) -> Result<Secret, StoreError> {
@@ -331,6 +332,6 @@ impl Write<'_> {
 }
 
 /// 144 random bits: never the same again.
-fn new_jti() -> Result<String, NoRandomness> {
+pub(super) fn new_jti() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(secret::random::<18>()?))
 }
