@@ -64,6 +64,7 @@ test-envoy: ## Run the tests on a real Envoy
 test-oauth: ## Have foreign OAuth clients and servers meet flint and a real Envoy
 	@$(PREFLIGHT) test-oauth
 	@$(MAKE) --no-print-directory wasm flint
+	$(CARGO) build --locked --package flint --example oauth2_client
 	PYTHON=$(PYTHON) tests/oauth/run $(abspath $(FLINT))
 
 test-dashboard: ## Run the dashboard's tests in a real Chromium

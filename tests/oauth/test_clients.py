@@ -44,6 +44,8 @@ class Clients(unittest.TestCase):
                 said, errors = program.communicate(f"{back}\n", timeout=60)
             self.assertEqual(program.returncode, 0, errors)
             answer = json.loads(said)
+            if "revoke" in answer:
+                self.assertEqual(self.world.post("/oauth/revoke", client, token=answer["revoke"])[0], 200)
             return answer["statuses"], answer["tokens"]
 
         return run
@@ -103,6 +105,10 @@ class Clients(unittest.TestCase):
     def test_openid_client(self):
         """https://www.npmjs.com/package/openid-client"""
         self.each_kind(self.of_program([os.environ["NODE"], CLIENTS / "openid-client.mjs"]))
+
+    def test_the_crate_oauth2(self):
+        """https://crates.io/crates/oauth2"""
+        self.each_kind(self.of_program([os.environ["OAUTH2_CLIENT"]]))
 
 
 if __name__ == "__main__":
