@@ -14,6 +14,7 @@ mod doctor;
 mod duration;
 mod gateways;
 mod keys;
+mod mistake;
 mod notices;
 #[cfg(unix)]
 mod open_files;
@@ -35,9 +36,9 @@ use crate::config::Database;
 use crate::store::recovery::journal::Journal;
 use crate::store::{Store, StoreError};
 
-/// The authority of Flint Auth: makes, rotates and revokes API keys and feeds the gateways.
+/// The authority of Flint Auth: creates, rotates and revokes API keys and feeds the gateways.
 #[derive(Parser)]
-#[command(name = "flint", version, max_term_width = 100)]
+#[command(name = "flint", version, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -45,23 +46,35 @@ struct Cli {
     command: Command,
 }
 
+/// What `flint help` ends with.
+const FIRST_STEPS: &str = "\
+First steps:
+  flint serve                                     Start it; the first start shows how to sign in
+  flint gateways create edge                      Register a gateway and print its token
+  flint keys create --name CI --environment live  Create a key and print it
+  flint doctor                                    Check all of it
+
+Exit codes:
+  0 done   1 failed   2 wrong arguments or input   3 not found   4 refused   10 keys due found some";
+
 #[derive(Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// The database: sqlite:<path> or postgres://<user>@<host>/<database>
     ///
     /// If the URL has a password, set it in the environment, not as an argument.
-    #[arg(long, global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
+    #[arg(long, value_name = "URL", global = true, env = "FLINT_DATABASE", hide_env_values = true, default_value = "sqlite:flint.db", value_parser = Database::parse)]
     database: Database,
-    /// A second record of revocations, which survives restoring a backup
+    /// The journal: a second record of revocations, for restoring a backup
     ///
-    /// By default <database>.revocations next to a SQLite file, or flint-revocations.journal in the working directory
-    /// with PostgreSQL.
+    /// The default is <database>.revocations next to a SQLite file. With PostgreSQL it is flint-revocations.journal in the
+    /// working directory.
     #[arg(long, global = true, env = "FLINT_JOURNAL", value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
-    /// When to use colour; auto means on a terminal, unless NO_COLOR is set
+    /// Whether to use colour; auto means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
     color: ColorChoice,
     /// What the command has opened.
@@ -71,7 +84,7 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API and feed the gateways
+    /// Run the authority: dashboard, HTTP API and feed of the gateways
     Serve(serve::Serve),
     /// Create, list, show, rotate and revoke API keys
     #[command(subcommand)]
@@ -171,13 +184,21 @@ async fn dispatch(global: &Global, command: Command) -> anyhow::Result<()> {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(exit) = error.downcast_ref::<Exit>() {
-        anstream::eprintln!("{}", exit.message);
+        match exit.code {
+            2 | 3 => anstream::eprintln!("{} {}", colour::error(), exit.message),
+            _ => anstream::eprintln!("{}", exit.message),
+        }
         return ExitCode::from(exit.code);
     }
     let store_error = error.downcast_ref::<StoreError>();
     if let Some(StoreError::Invalid(mistakes)) = store_error {
         for mistake in mistakes {
-            anstream::eprintln!("{} {} {}", colour::error(), mistake.field, mistake.message);
+            anstream::eprintln!(
+                "{} {} {}",
+                colour::error(),
+                mistake::option(&mistake.field),
+                mistake.message
+            );
         }
     } else {
         anstream::eprintln!("{} {}", colour::error(), in_words(error));

@@ -9,10 +9,10 @@ use crate::views::audit::{to_csv, to_json_lines};
 #[derive(clap::Args)]
 pub(super) struct Audit {
     /// Only entries about this id
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     subject: Option<String>,
-    /// Only actions with this prefix, such as key.
-    #[arg(long)]
+    /// Only actions that begin with this, such as key. or key.revoke
+    #[arg(long, value_name = "PREFIX")]
     action: Option<String>,
     /// How many entries at most, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

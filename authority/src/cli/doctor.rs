@@ -10,7 +10,7 @@ use crate::doctor::{database, network};
 /// Check the database, clocks, gateways and keys, and say what to do
 #[derive(clap::Args)]
 pub(super) struct Doctor {
-    /// Also check the authority from outside, at the address that the gateways use
+    /// Also check the authority from outside, at the URL that the gateways use
     #[arg(long)]
     url: Option<String>,
 }

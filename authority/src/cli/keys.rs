@@ -33,7 +33,7 @@ pub(super) enum Keys {
     RevokeLeaked(revoke_leaked::RevokeLeaked),
     /// Remove an expired or revoked key; gateways forget it
     Remove(remove::Remove),
-    /// Import existing keys by their digests
+    /// Import existing keys by their SHA-256
     Import(import::Import),
     /// Show how often keys were used, by outcome
     Activity(activity::Activity),

@@ -25,7 +25,7 @@ pub(super) enum Oauth {
 /// Where the private halves of the signing keys are.
 #[derive(clap::Args)]
 pub(super) struct SigningKeys {
-    /// The folder of the private signing keys; with SQLite <database>.signing-keys if nothing is said
+    /// The folder of the private signing keys; the default with SQLite is <database>.signing-keys
     #[arg(long, value_name = "FOLDER", env = "FLINT_SIGNING_KEYS")]
     signing_keys: Option<PathBuf>,
 }

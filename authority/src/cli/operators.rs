@@ -64,11 +64,9 @@ impl Operators {
                 }
                 let rows: Vec<_> = operators
                     .into_iter()
-                    .map(|one| {
-                        [one.name, clock::to_text(one.created_at), output::time(one.disabled_at, "active")]
-                    })
+                    .map(|one| [one.name, clock::to_text(one.created_at), output::state(one.disabled_at)])
                     .collect();
-                output::print(&output::table(["name", "created", "disabled"], &rows))
+                output::print(&output::table(["name", "created", "status"], &rows))
             }
             Self::SetPassword { name, stdin } => {
                 let chosen = stdin.then(output::read_line).transpose()?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::colour::{BAD, GOOD, HEADING, WARN, of_state, pad, paint, width};
 use crate::clock;
 use crate::store::feed::propagation::{Propagation, Standing};
+use crate::views;
 use crate::views::key::KeyView;
 
 /// Prints a value as JSON. A reader that has gone away is no error.
@@ -44,7 +45,7 @@ pub(super) fn read_line() -> anyhow::Result<String> {
 pub(super) fn propagation(told: &Propagation) -> String {
     let count = format!("{} of {}", told.applied, told.of);
     let count = paint(if told.applied == told.of { GOOD } else { WARN }, &count);
-    let mut text = fact("gateways", &format!("{count} act on the latest change"));
+    let mut text = fact("gateways", &format!("{count} processes act on the latest change"));
     for one in told.followers.iter().filter(|one| one.standing != Standing::Applied) {
         let standing = if one.standing == Standing::Silent {
             paint(BAD, "is not seen lately")
@@ -89,7 +90,7 @@ pub(super) fn key(key: &KeyView) -> String {
         ("owner", key.owner.clone().unwrap_or_else(|| "-".into())),
         ("allowed from", key.allowed_cidrs.as_deref().map_or_else(|| "any address".into(), list)),
         ("key", key.hint.clone().unwrap_or_else(|| "imported".into())),
-        ("created", format!("{} by {}", clock::to_text(key.created_at), key.created_by)),
+        ("created", format!("{} by {}", clock::to_text(key.created_at), views::who(&key.created_by))),
         ("expires", time(key.expires_at, "never")),
         ("rotate by", time(key.rotate_by, "-")),
         ("last used", time(key.last_used_at, "no use reported")),
@@ -114,6 +115,11 @@ pub(super) fn status(key: &KeyView) -> String {
     let due = if key.rotation_due { format!(", {}", paint(WARN, "rotation due")) } else { String::new() };
     let going = if key.replaced_by.is_some() && key.revoked_at.is_none() { ", replaced" } else { "" };
     format!("{}{due}{going}", paint(of_state(key.status), key.status.as_str()))
+}
+
+/// `active`, or since when it is disabled.
+pub(super) fn state(disabled_at: Option<i64>) -> String {
+    disabled_at.map_or_else(|| "active".into(), |at| format!("disabled {}", clock::to_text(at)))
 }
 
 /// A time, or a word where there is none.

@@ -22,7 +22,7 @@ pub(super) enum Permissions {
     },
     /// Remove a permission from the catalogue; keys that hold it keep it
     Withdraw {
-        /// The permission
+        /// The permission, such as documents:read
         name: String,
     },
 }

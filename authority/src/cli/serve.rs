@@ -32,7 +32,7 @@ const FIRST_PERMISSIONS: [(&str, &str); 2] =
 #[derive(clap::Args)]
 pub(super) struct Serve {
     /// The address to listen on; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:8080", env = "FLINT_LISTEN")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "FLINT_LISTEN")]
     listen: SocketAddr,
     /// The TLS certificate chain, as a PEM file
     #[arg(long, value_name = "FILE", env = "FLINT_TLS_CERT", requires = "tls_key")]
@@ -40,27 +40,29 @@ pub(super) struct Serve {
     /// The TLS private key, as a PEM file
     #[arg(long, value_name = "FILE", env = "FLINT_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block; repeatable
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block; repeat for more
     #[arg(long, value_name = "CIDR", env = "FLINT_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<Proxy>,
-    /// How many connections are open at once; for more, idle ones are closed
+    /// How many connections may be open at once; idle ones are closed to make room
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections, value_parser = at_least_one)]
     max_connections: usize,
-    /// How long to keep activity by minute
-    #[arg(long, default_value = "2d", value_parser = parse_span)]
+    /// How long to keep activity per minute
+    #[arg(long, value_name = "DURATION", default_value = "2d", value_parser = parse_span)]
     keep_minutes: i64,
-    /// How long to keep activity by hour
-    #[arg(long, default_value = "35d", value_parser = parse_span)]
+    /// How long to keep activity per hour
+    #[arg(long, value_name = "DURATION", default_value = "35d", value_parser = parse_span)]
     keep_hours: i64,
-    /// How long to keep activity by day
-    #[arg(long, default_value = "400d", value_parser = parse_span)]
+    /// How long to keep activity per day
+    #[arg(long, value_name = "DURATION", default_value = "400d", value_parser = parse_span)]
     keep_days: i64,
     #[command(flatten)]
     notify: notices::To,
     /// Issue OAuth access tokens as this issuer, an origin such as https://auth.example.com
     #[arg(long, value_name = "ORIGIN", env = "FLINT_ISSUER")]
     issuer: Option<Issuer>,
-    /// What access tokens are for: an absolute URI; the first is the default, the issuer if there is none; repeatable
+    /// An API that access tokens may be for, as an absolute URI; repeat for more
+    ///
+    /// The first is the default. Without any, tokens are for the issuer.
     #[arg(
         long = "resource",
         value_name = "URI",

@@ -18,7 +18,7 @@ pub(super) enum Tokens {
         #[arg(long = "permission", value_name = "RESOURCE:ACTION", required = true)]
         permissions: Vec<String>,
         /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-        #[arg(long, default_value = "90d", value_parser = End::parse)]
+        #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
         expires: End,
     },
     /// List API tokens
@@ -73,16 +73,13 @@ fn table(tokens: Vec<ApiToken>) -> String {
     let rows: Vec<_> = tokens
         .into_iter()
         .map(|token| {
-            let end = token.revoked_at.or(token.expires_at);
+            let expires = token.revoked_at.map_or_else(
+                || output::time(token.expires_at, "never"),
+                |at| format!("revoked {}", clock::to_text(at)),
+            );
             let permissions = token.permissions.join(" ");
-            [
-                token.id,
-                token.name,
-                permissions,
-                output::time(end, "never"),
-                output::time(token.last_used_at, "never"),
-            ]
+            [token.id, token.name, permissions, expires, output::time(token.last_used_at, "never")]
         })
         .collect();
-    output::table(["id", "name", "permissions", "ends", "last used"], &rows)
+    output::table(["id", "name", "permissions", "expires", "last used"], &rows)
 }

@@ -15,7 +15,7 @@ pub(super) enum Users {
     Create {
         /// The name to sign in with
         name: String,
-        /// A permission that they hold, and so may grant; everything if there is none; repeatable
+        /// A permission that they hold, and so may grant; repeat for more, omit for everything
         #[arg(long = "permission", value_name = "RESOURCE:ACTION")]
         permissions: Vec<String>,
         /// Read the password from standard input instead of generating one
@@ -29,11 +29,11 @@ pub(super) enum Users {
         /// Their name or id
         name: String,
     },
-    /// Change what a user holds
+    /// Change the permissions that a user holds
     Update {
         /// Their name or id
         name: String,
-        /// A permission that they hold; repeatable
+        /// A permission that they hold; the ones given replace all; repeat for more
         #[arg(long = "permission", value_name = "RESOURCE:ACTION", required = true)]
         permissions: Vec<String>,
     },
@@ -45,7 +45,7 @@ pub(super) enum Users {
         #[arg(long)]
         stdin: bool,
     },
-    /// Disable a user: they are signed out, and their tokens end at once
+    /// Disable a user: they are signed out, and their tokens stop working at once
     Disable {
         /// Their name or id
         name: String,
@@ -78,7 +78,7 @@ impl Users {
                 let store = global.open_existing().await?;
                 let password = stdin.then(output::read_line).transpose()?;
                 let done = store.set_user_password(&name, password, now, &actor).await?;
-                show_made(global, done, "has another password, and all sessions have ended")
+                show_made(global, done, "has a new password, and all sessions have ended")
             }
             Self::Disable { name } => {
                 let amendment = UserAmendment { permissions: None, disabled: Some(true) };
@@ -109,12 +109,12 @@ fn show_made(global: &Global, (user, made): (User, Option<Secret>), what: &str) 
 }
 
 fn row(user: &User) -> [String; 5] {
-    let state = output::time(user.disabled_at, "enabled");
+    let state = output::state(user.disabled_at);
     let seen = output::time(user.last_sign_in_at, "never");
     [user.id.clone(), user.name.clone(), user.permissions.join(" "), seen, state]
 }
 
-const HEADINGS: [&str; 5] = ["id", "name", "permissions", "last sign-in", "disabled"];
+const HEADINGS: [&str; 5] = ["id", "name", "permissions", "last sign-in", "status"];
 
 fn show(global: &Global, user: &User) -> anyhow::Result<()> {
     if global.json {

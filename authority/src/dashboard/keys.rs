@@ -19,6 +19,7 @@ use super::error::PageError;
 use super::parts::when::When;
 use super::visitor::Visitor;
 use crate::store::keys::listing::Listed;
+pub(super) use crate::views::who;
 
 /// The pages of keys.
 pub(super) fn router() -> Router<Site> {
@@ -47,17 +48,6 @@ async fn find(visitor: &Visitor, id: &str) -> Result<Listed, PageError> {
 /// What may be shown of a key's secret.
 fn masked(environment: Environment, hint: Option<&str>) -> String {
     hint.map_or_else(|| format!("{}… (imported)", environment.prefix()), Into::into)
-}
-
-/// Who did something, from the label in the store: `operator:ada` is Ada.
-pub(super) fn who(label: &str) -> String {
-    match label.split_once(':') {
-        Some(("cli", "command line")) => "command line".into(),
-        Some(("cli", name)) => format!("{name}, command line"),
-        Some(("operator" | "api_token", name)) => name.into(),
-        Some(("key_holder", _)) => "a holder of the key".into(),
-        _ => label.into(),
-    }
 }
 
 /// When something was last used, plainly.

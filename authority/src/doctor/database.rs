@@ -124,7 +124,10 @@ async fn examine_gateways(store: &Store, now: i64) -> Result<Finding, StoreError
         let advice = "check again in a few seconds; if it stays, look at the gateway's log";
         return Ok(Finding::warn("gateways", format!("behind the latest change: {pending}"), advice));
     }
-    Ok(Finding::good("gateways", format!("{} of {} act on the latest change", told.applied, told.of)))
+    Ok(Finding::good(
+        "gateways",
+        format!("{} of {} processes act on the latest change", told.applied, told.of),
+    ))
 }
 
 async fn examine_keys(store: &Store, now: i64) -> Result<Vec<Finding>, StoreError> {

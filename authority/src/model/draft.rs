@@ -188,7 +188,7 @@ impl Overlap {
     pub fn check(seconds: i64) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Mistakes::default();
         if !(0..=MAX_OVERLAP).contains(&seconds) {
-            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
+            mistakes.add("overlap_seconds", "must be 0 to 2592000 seconds, which is 30 days");
         }
         mistakes.none_or(Self(seconds))
     }

@@ -68,7 +68,7 @@ impl Store {
         let failed = |error| StoreError::File(to.display().to_string(), error);
         match files::create_new(to) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(StoreError::Exists("a file of that name already exists"));
+                return Err(StoreError::Exists("the file already exists"));
             }
             made => made.map(drop).map_err(failed)?,
         }

@@ -304,7 +304,7 @@ async fn an_import_names_every_bad_line() {
     let refused = import(&other, &[]).await;
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("line 9: sha256 is the digest of key_"), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("differs from this line\n1 line cannot be used"));
+    assert!(stderr(&refused).contains("differs from this line\nerror: 1 line cannot be used"));
     assert_eq!(
         stdout(&import(&other, &["--skip-existing"]).await),
         "0 keys imported, 1200 were already here\n"
@@ -376,7 +376,7 @@ async fn a_key_is_changed_and_the_log_says_so() {
     assert_eq!(actions, [true, true, false]);
     assert!(
         stdout(&flint(&test.database, &["keys", "show", id]).await)
-            .contains("0 of 0 act on the latest change")
+            .contains("0 of 0 processes act on the latest change")
     );
     let openapi: Value = serde_json::from_slice(&flint(&test.database, &["openapi"]).await.stdout).unwrap();
     assert!(openapi["paths"]["/v1/keys"].is_object());

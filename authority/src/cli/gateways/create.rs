@@ -7,7 +7,7 @@ use crate::views::gateway::GatewayWithToken;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Create {
-    /// A name; unique among gateways that are not revoked
+    /// A name for the deployment of Envoy; unique among gateways that are not revoked
     name: String,
 }
 
@@ -19,7 +19,9 @@ impl Create {
             return output::json(&GatewayWithToken::new(gateway, &token));
         }
         eprintln!("Registered gateway {} ({}).", gateway.id, gateway.name);
-        eprintln!("This is its token, for FLINT_GATEWAY_TOKEN. Save it now: it is not shown again.");
+        eprintln!(
+            "This is its token. Set it as FLINT_GATEWAY_TOKEN in Envoy's environment. It is not shown again."
+        );
         output::print(&format!("{}\n", token.reveal()))
     }
 }

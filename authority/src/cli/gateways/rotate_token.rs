@@ -12,7 +12,7 @@ pub(in crate::cli) struct RotateToken {
     /// The gateway's id or name
     gateway: String,
     /// How long the current tokens stay valid: now, 15m, 1h, 24h, 7d
-    #[arg(long, default_value = "24h", value_parser = parse_span)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
     overlap: i64,
 }
 

@@ -12,7 +12,7 @@ pub(in crate::cli) struct Activity {
     /// All keys of this owner together
     #[arg(long, conflicts_with = "id")]
     owner: Option<String>,
-    /// 1h, 24h, 7d, 30d or 90d
+    /// How far back: 1h, 24h, 7d, 30d or 90d
     #[arg(long, default_value = "24h", value_parser = range)]
     range: Range,
     /// Print comma-separated values

@@ -26,7 +26,7 @@ impl Check {
         let message = match word {
             "good" => "The checksum is right: flint made this key, or someone made it look so",
             "wrong_checksum" => "It looks like a flint key but its checksum is wrong: mistyped, or imported",
-            _ => "It does not look like a flint key",
+            _ => "this does not look like a flint key",
         };
         if global.json {
             output::json(&Verdict { result: word })?;

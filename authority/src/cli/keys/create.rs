@@ -8,7 +8,15 @@ use crate::store::keys::Made;
 use crate::store::{Actor, StoreError};
 use crate::views::key::KeyWithSecret;
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  flint keys create --name CI --environment live
+  flint keys create --name Partner --environment live --permission documents:read --expires 30d
+  export FLINT_API_KEY=$(flint keys create --name CI --environment test 2>/dev/null)";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Create {
     /// A descriptive name
     #[arg(long)]
@@ -19,17 +27,17 @@ pub(in crate::cli) struct Create {
     /// A permission, such as documents:read; repeat for more, omit for full access
     #[arg(long = "permission", value_name = "RESOURCE:ACTION")]
     permissions: Vec<String>,
-    /// The owner, such as a customer
+    /// Whose key it is, such as a customer's id
     #[arg(long)]
     owner: Option<String>,
     /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-    #[arg(long, default_value = "90d", value_parser = End::parse)]
+    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
     expires: End,
-    /// When it becomes valid, if not now
-    #[arg(long, value_parser = End::parse)]
+    /// When it becomes valid, if not now: 7d or 2027-01-15T08:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
     not_before: Option<End>,
     /// When it is due for rotation: 90d or never
-    #[arg(long, default_value = "90d", value_parser = End::parse)]
+    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
     rotate: End,
     /// An allowed client address or block; repeat for more, omit for any
     #[arg(long = "cidr", value_name = "BLOCK")]

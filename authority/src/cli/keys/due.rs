@@ -6,6 +6,7 @@ use crate::cli::duration::parse_span;
 use crate::cli::{Exit, Global, output};
 use crate::clock;
 use crate::store::keys::listing::{Filter, MAX_PAGE};
+use crate::views;
 use crate::views::key::{KeyList, KeyView};
 
 /// The exit code of `flint keys due` if there are any.
@@ -14,7 +15,7 @@ const SOME_ARE_DUE: u8 = 10;
 #[derive(clap::Args)]
 pub(in crate::cli) struct Due {
     /// Also keys that will be due within this time, such as 14d
-    #[arg(long, default_value = "0", value_parser = parse_span)]
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = parse_span)]
     within: i64,
 }
 
@@ -49,7 +50,9 @@ impl Due {
         if keys.is_empty() {
             return Ok(());
         }
-        Err(Exit { code: SOME_ARE_DUE, message: format!("{} keys are due for rotation", keys.len()) }.into())
+        let are = if keys.len() == 1 { "is" } else { "are" };
+        let message = format!("{} {are} due for rotation", views::count(keys.len(), "key"));
+        Err(Exit { code: SOME_ARE_DUE, message }.into())
     }
 }
 

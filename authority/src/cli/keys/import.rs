@@ -19,11 +19,21 @@ const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// The most lines of a file.
 const MOST_LINES: usize = 2_000_000;
 
-/// Import existing keys by their digests
+/// Import existing keys by their SHA-256
 ///
 /// The whole file is checked first; if any line is bad, nothing is imported. If the import is interrupted, run the same
 /// command again: keys that are already imported are skipped.
+/// Shown below the options.
+const EXAMPLE: &str = "\
+A CSV file begins with a line of headings; JSON lines use the same names:
+  sha256,name,environment,permissions,expires_at
+  <SHA-256 of the key>,Billing,live,documents:read documents:write,2027-01-15T08:00:00Z
+  {\"sha256\": \"…\", \"name\": \"Billing\", \"environment\": \"live\", \"permissions\": [\"documents:read\"]}
+
+Required: sha256, name, environment. Optional: permissions, owner, allowed_cidrs, not_before, expires_at, rotate_by.";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLE)]
 pub(in crate::cli) struct Import {
     /// A file with one key per line, CSV or JSON lines; - for standard input
     file: PathBuf,

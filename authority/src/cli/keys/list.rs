@@ -10,19 +10,19 @@ use crate::views::key::{KeyList, KeyView};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {
-    /// Word prefixes of the name, owner, id or the visible parts of the key
+    /// Beginnings of words of the name, owner, id or visible parts of the key
     #[arg(long)]
     search: Option<String>,
-    /// live or test
+    /// Only this environment: live or test
     #[arg(long, value_parser = environment)]
     environment: Option<Environment>,
-    /// pending, active, expired or revoked
+    /// Only this status: pending, active, expired or revoked
     #[arg(long, value_parser = state)]
     status: Option<State>,
     /// Only keys of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// created, name, expires or used
+    /// The order: created, name, expires or used
     #[arg(long, default_value = "created", value_parser = sort)]
     sort: Sort,
     /// Reverse the order

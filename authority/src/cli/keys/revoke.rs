@@ -14,15 +14,21 @@ use crate::store::{Actor, Store, StoreError};
 use crate::views::gateway::PropagationView;
 use crate::views::key::KeyView;
 
+/// Shown below the options.
+const EXAMPLE: &str = "\
+Example:
+  flint keys revoke key_01JF8Z… --reason \"leaked in a build log\" --wait 10s";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLE)]
 pub(in crate::cli) struct Revoke {
     /// The key's id, such as key_01JF8Z…
     id: String,
     /// The reason, for the audit log
     #[arg(long)]
     reason: Option<String>,
-    /// Wait up to this long until every gateway refuses the key, and show which do
-    #[arg(long, value_parser = parse_span)]
+    /// Wait up to this long, such as 10s, until every gateway refuses the key, and show which do
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
     wait: Option<i64>,
 }
 

@@ -12,7 +12,7 @@ pub(in crate::cli) struct Rotate {
     /// The key's id, such as key_01JF8Z…
     id: String,
     /// How long the old key stays valid: now, 15m, 1h, 24h, 7d; never beyond its own expiry
-    #[arg(long, default_value = "24h", value_parser = parse_span)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
     overlap: i64,
 }
 

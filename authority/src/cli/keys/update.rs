@@ -14,26 +14,26 @@ pub(in crate::cli) struct Update {
     /// A descriptive name
     #[arg(long)]
     name: Option<String>,
-    /// A permission; replaces all that the key has; repeat for more
+    /// A permission; the ones given replace all that the key has; repeat for more
     #[arg(long = "permission", value_name = "RESOURCE:ACTION", conflicts_with = "no_permissions")]
     permissions: Vec<String>,
     /// Remove every permission
     #[arg(long)]
     no_permissions: bool,
-    /// The owner; an empty text removes it
+    /// Whose key it is; an empty text removes the owner
     #[arg(long)]
     owner: Option<String>,
-    /// An allowed address or block; replaces all that the key has; repeat for more
+    /// An allowed address or block; the ones given replace all that the key has; repeat for more
     #[arg(long = "cidr", value_name = "BLOCK", conflicts_with = "everywhere")]
     cidrs: Vec<String>,
-    /// Allow any address
+    /// Allow every address
     #[arg(long)]
     everywhere: bool,
     /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-    #[arg(long, value_parser = End::parse)]
+    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
     expires: Option<End>,
     /// When it is due for rotation: 90d or never
-    #[arg(long, value_parser = End::parse)]
+    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
     rotate: Option<End>,
 }
 

@@ -10,19 +10,20 @@ use super::super::{Global, output};
 use crate::clock;
 use crate::oauth::client::{Amendment, NewClient};
 use crate::store::Actor;
+use crate::views;
 use crate::views::oauth::ClientView;
 
 #[derive(clap::Subcommand)]
 pub(in crate::cli) enum Clients {
     /// Register a client and print its secret once, to standard output
     Create {
-        /// What users see
+        /// The name that users see
         #[arg(long)]
         name: String,
         /// The environment of its tokens: live or test
         #[arg(long)]
         environment: String,
-        /// It cannot keep a secret: a program on a user's device or in a browser
+        /// The client cannot keep a secret: it runs on a user's device or in a browser
         #[arg(long)]
         public: bool,
         #[command(flatten)]
@@ -39,15 +40,15 @@ pub(in crate::cli) enum Clients {
     Update {
         /// The client's id
         id: String,
-        /// What users see
+        /// The name that users see
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
         fields: Fields,
-        /// Disable it: its tokens end at once
+        /// Disable the client: its tokens stop working at once
         #[arg(long, conflicts_with = "enable")]
         disable: bool,
-        /// Enable it again
+        /// Enable the client again
         #[arg(long)]
         enable: bool,
     },
@@ -56,10 +57,10 @@ pub(in crate::cli) enum Clients {
         /// The client's id
         id: String,
         /// How long the old secret stays valid; 0 ends it at once
-        #[arg(long, default_value = "24h", value_parser = parse_span)]
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
         overlap: i64,
     },
-    /// Remove a client: its tokens end at once
+    /// Remove a client: its tokens stop working at once
     Delete {
         /// The client's id
         id: String,
@@ -69,13 +70,15 @@ pub(in crate::cli) enum Clients {
 /// What can be changed later too.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Fields {
-    /// Where users may be sent back to; repeatable
+    /// Where users may be sent back to; repeat for more; update replaces all of them
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
-    /// A permission that it may ask for; everything if there is none; repeatable
+    /// A permission that it may ask for; repeat for more; update replaces all of them
+    ///
+    /// A new client may ask for everything if this is omitted.
     #[arg(long = "permission", value_name = "RESOURCE:ACTION")]
     permissions: Vec<String>,
-    /// A grant type: authorization_code, refresh_token or client_credentials; repeatable
+    /// A grant type: authorization_code, refresh_token or client_credentials; repeat for more
     #[arg(long = "grant", value_name = "TYPE")]
     grants: Vec<String>,
     /// How it authenticates: client_secret_basic, client_secret_post, private_key_jwt or none
@@ -87,10 +90,10 @@ pub(in crate::cli) struct Fields {
     /// How long an access token lives: 30 to 600
     #[arg(long, value_name = "SECONDS")]
     access_token_seconds: Option<i64>,
-    /// How long a refresh token lives that is not used
+    /// How long a refresh token lives if it is not used
     #[arg(long, value_name = "SECONDS")]
     refresh_idle_seconds: Option<i64>,
-    /// How long refresh tokens of one consent live in all
+    /// How long the refresh tokens of one consent live altogether
     #[arg(long, value_name = "SECONDS")]
     refresh_max_seconds: Option<i64>,
 }
@@ -197,7 +200,7 @@ fn show(global: &Global, client: &ClientView) -> anyhow::Result<()> {
         ("access token", format!("{} s", client.access_token_seconds)),
         ("refresh idle", format!("{} s", client.refresh_idle_seconds)),
         ("refresh max", format!("{} s", client.refresh_max_seconds)),
-        ("created", format!("{} by {}", clock::to_text(client.created_at), client.created_by)),
+        ("created", format!("{} by {}", clock::to_text(client.created_at), views::who(&client.created_by))),
         ("disabled", output::time(client.disabled_at, "-")),
         ("last used", output::time(client.last_used_at, "never")),
     ];
@@ -213,9 +216,9 @@ async fn list(global: &Global, now: i64) -> anyhow::Result<()> {
     }
     let row = |one: ClientView| {
         let used = output::time(one.last_used_at, "never");
-        let state = output::time(one.disabled_at, "enabled");
+        let state = output::state(one.disabled_at);
         [one.id, one.name, one.kind.into(), one.environment.into(), used, state]
     };
     let rows: Vec<_> = all.into_iter().map(row).collect();
-    output::print(&output::table(["id", "name", "kind", "environment", "last used", "disabled"], &rows))
+    output::print(&output::table(["id", "name", "kind", "environment", "last used", "status"], &rows))
 }

@@ -11,18 +11,18 @@ use crate::store::oauth::grants::{Grant, GrantFilter};
 pub(in crate::cli) enum Grants {
     /// List what users have granted
     List {
-        /// Only to this client, by its id
+        /// Only grants to this client, by its id
         #[arg(long, value_name = "ID")]
         client: Option<String>,
-        /// Only by this user, by name or id
+        /// Only grants by this user, by name or id
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
     },
-    /// Revoke a grant: its tokens end at once
+    /// Revoke a grant: its tokens stop working at once
     Revoke {
         /// The grant's id
         id: String,
-        /// Why
+        /// The reason, for the audit log
         #[arg(long)]
         reason: Option<String>,
     },

@@ -13,12 +13,12 @@ use crate::views::oauth::SigningKeyView;
 pub(in crate::cli) enum Keys {
     /// List the keys that are published
     List,
-    /// Make a key: it is published at once and signs in 15 minutes
+    /// Create a signing key: it is published at once and signs from 15 minutes later
     Rotate {
-        /// It signs at once, and the others are withdrawn at once: live tokens break
+        /// Sign with it at once and withdraw the others at once: tokens that they signed are refused
         #[arg(long)]
         now: bool,
-        /// ES256, EdDSA or RS256
+        /// The algorithm: ES256, EdDSA or RS256
         #[arg(long, default_value = "ES256", value_parser = parse)]
         algorithm: Algorithm,
         #[command(flatten)]
@@ -41,11 +41,14 @@ impl Keys {
                     return output::json(&json!({ "keys": all }));
                 }
                 let row = |one: SigningKeyView| {
-                    let until = output::time(one.published_until, "it is rotated");
+                    let until = output::time(one.published_until, "rotated");
                     [one.kid, one.algorithm.into(), one.state.into(), clock::to_text(one.signs_from), until]
                 };
                 let rows: Vec<_> = all.into_iter().map(row).collect();
-                output::print(&output::table(["kid", "algorithm", "state", "signs from", "until"], &rows))
+                output::print(&output::table(
+                    ["kid", "algorithm", "state", "signs from", "published until"],
+                    &rows,
+                ))
             }
             Self::Rotate { now, algorithm, folder } => {
                 let (keyring, store) = (folder.keyring(global)?, global.open_existing().await?);

@@ -277,7 +277,7 @@ impl Store {
     ) -> Result<(Described, Secret), StoreError> {
         let mut mistakes = Mistakes::default();
         if !(0..=MAX_OVERLAP).contains(&overlap) {
-            mistakes.add("overlap_seconds", "must be 0 to 2592000, which is 30 days");
+            mistakes.add("overlap_seconds", "must be 0 to 2592000 seconds, which is 30 days");
         }
         mistakes.none_or(()).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;

@@ -117,7 +117,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::Exists("a user of this name exists"));
+            return Err(StoreError::Exists("a user with this name already exists"));
         }
         write.record_user(now, actor, "user.create", &user).await?;
         write.commit().await?;
