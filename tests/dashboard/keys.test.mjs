@@ -167,7 +167,7 @@ test("a key is revoked by its typed name, and each gateway is seen to refuse it"
   // The report is added up, and what the gateways have applied is written down, a moment after they came.
   await eventually(async () => {
     await page.reload();
-    const known = await page.getByText("Applied by 2 of 2 gateways").count();
+    const known = await page.getByText("Applied by 2 of 2 gateway processes").count();
     return known === 1 && (await page.getByText("Never used").count()) === 0;
   });
   await page.getByRole("link", { name: "Revoke…" }).click();
@@ -181,12 +181,12 @@ test("a key is revoked by its typed name, and each gateway is seen to refuse it"
   assert.ok(await button.isDisabled());
   await dialog.getByLabel(/^Type Leaked/).fill("Leaked");
   await button.click();
-  await page.getByText("Refused by 0 of 2 gateways").waitFor();
+  await page.getByText("Refused by 0 of 2 gateway processes").waitFor();
   assert.deepEqual(await violations(page), []);
   await edge.follow();
-  await page.getByText("Refused by 1 of 2 gateways").waitFor();
+  await page.getByText("Refused by 1 of 2 gateway processes").waitFor();
   await west.follow();
-  await page.getByText("Refused by 2 of 2 gateways").waitFor();
+  await page.getByText("Refused by 2 of 2 gateway processes").waitFor();
   assert.deepEqual(await violations(page), []);
   assert.deepEqual(page.problems, []);
   await page.context().close();

@@ -18,7 +18,7 @@ test("a gateway that is heard of first while a key's page is open shows by itsel
   await page.goto(`/settings/api-keys/${key.id}`);
   await page.getByText("No gateway has connected").waitFor();
   await (await authority.gateway("edge", "envoy-1")).follow();
-  await page.getByText("Applied by 1 of 1 gateway").waitFor();
+  await page.getByText("Applied by 1 of 1 gateway process").waitFor();
   // All is told: the page looks no more.
   assert.equal(await page.locator("#effect").getAttribute("data-live"), "false");
   assert.deepEqual(page.problems, []);

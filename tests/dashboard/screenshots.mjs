@@ -1,4 +1,4 @@
-// Takes the pictures of docs/screenshots anew.
+// Takes the pictures of docs/screenshots again.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ try {
   await page.getByText("This is shown only once.").waitFor();
   await shoot(page, "reveal");
   page.on("dialog", (question) => question.accept());
-  await page.goto(`/settings/api-keys/${keys.checkout.id}?range=30d`);
+  await page.goto(`/settings/api-keys/${keys.checkout.id}?range=7d`);
   await shoot(page, "key");
   await page.getByRole("link", { name: "Rotate…" }).click();
   await page.getByRole("dialog").waitFor();
@@ -63,9 +63,9 @@ try {
   await dark.getByRole("link", { name: "Revoke…" }).click();
   await dark.getByLabel(/^Type Mobile/).fill("Mobile app backend");
   await dark.getByRole("button", { name: "Revoke permanently" }).click();
-  await dark.getByText("Refused by 0 of 3 gateways").waitFor();
+  await dark.getByText("Refused by 0 of 3 gateway processes").waitFor();
   await Promise.all([edge.follow(), second.follow()]);
-  await dark.getByText("Refused by 2 of 3 gateways").waitFor();
+  await dark.getByText("Refused by 2 of 3 gateway processes").waitFor();
   await shoot(dark, "revoked-dark");
 
   const small = await visit(chromium, authority, { viewport: { width: 360, height: 780 }, reducedMotion: "reduce" });

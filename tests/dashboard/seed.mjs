@@ -22,10 +22,10 @@ export async function seed(authority) {
   return { keys, edge, second, west };
 }
 
-/// Thirty days of requests, more on working days, some of them refused.
+/// A week of requests, more on working days, some of them refused. (What is older counts a week ago.)
 async function use(edge, keys) {
   const now = Math.floor(Date.now() / 1000);
-  for (let day = 29; day >= 0; day -= 1) {
+  for (let day = 6; day >= 0; day -= 1) {
     const at = now - day * DAY - 60;
     const busy = [0.4, 1, 1.1, 1.2, 1.15, 0.95, 0.35][new Date(at * 1000).getUTCDay()];
     const entry = (key, outcome, count) => ({ key_id: key.id, outcome, count: Math.round(count * busy) + 1, last_used: at });

@@ -177,7 +177,7 @@ fn rotation(gateway: &Gateway) -> Question<'static> {
         section: Section::Gateways,
         title: format!("Rotate the token of {}", gateway.name),
         text: "You get a new token. The current tokens stay valid for a while, so that you can give the new one to the \
-               gateway's processes.",
+               gateway’s processes.",
         verb: "Rotate token",
         is_grave: false,
         wants_password: true,
@@ -205,8 +205,9 @@ fn revocation(gateway: &Gateway) -> Question<'static> {
     Question {
         section: Section::Gateways,
         title: format!("Revoke {}?", gateway.name),
-        text: "Its tokens stop working now. Its processes receive no more changes, and serve the keys they know until their \
-               table is too old. This cannot be undone; another gateway may have the same name.",
+        text: "Its tokens stop working now. Its processes receive no more changes, and keep accepting the \
+               keys that they know until their table is too old. This cannot be undone; another gateway may have the \
+               same name.",
         verb: "Revoke",
         is_grave: true,
         wants_password: false,

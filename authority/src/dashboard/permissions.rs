@@ -78,9 +78,9 @@ async fn offer(posted: Posted) -> Result<Response, PageError> {
 fn withdrawal(name: &str) -> Question<'static> {
     Question {
         section: Section::Permissions,
-        title: format!("Withdraw {name}?"),
+        title: format!("Remove {name} from the catalogue?"),
         text: "The key form no longer offers it. Keys that hold it keep it, and routes still require it.",
-        verb: "Withdraw",
+        verb: "Remove",
         is_grave: true,
         wants_password: true,
         overlaps: &[],

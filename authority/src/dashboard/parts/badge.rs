@@ -47,7 +47,8 @@ pub(in crate::dashboard) fn badges(key: &Key, activity: &[Point], now: i64) -> V
     }
     let mut badges = Vec::new();
     if key.replaced_by.is_some() {
-        let end = key.expires_at.map_or_else(String::new, |end| format!("ends {}", when::distance(end, now)));
+        let end =
+            key.expires_at.map_or_else(String::new, |end| format!("expires {}", when::distance(end, now)));
         badges.push(Badge::new("warn", "Superseded", end));
     } else if key.expires_at.is_some_and(|end| end - now <= SOON) {
         badges.push(Badge::new("warn", "Expires soon", ago(key.expires_at)));

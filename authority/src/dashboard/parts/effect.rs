@@ -1,4 +1,4 @@
-//! Which gateways act on a change already: "refused by 4 of 4".
+//! Which gateway processes act on a change already: "refused by 4 of 4".
 
 use askama::Template;
 use askama::filters::HtmlSafe;

@@ -13,8 +13,8 @@ pub(in crate::dashboard) struct LogEntry {
     pub(in crate::dashboard) action: String,
     pub(in crate::dashboard) code: String,
     pub(in crate::dashboard) actor: String,
-    pub(in crate::dashboard) kind: &'static str,
-    pub(in crate::dashboard) address: Option<String>,
+    /// What kind of actor it is, unless its name says so, and where it was.
+    pub(in crate::dashboard) origin: String,
     pub(in crate::dashboard) subject: String,
     pub(in crate::dashboard) subject_name: Option<String>,
     pub(in crate::dashboard) subject_link: Option<String>,
@@ -30,16 +30,19 @@ pub(in crate::dashboard) fn entries(lines: Vec<AuditLine>, now: i64) -> Vec<LogE
 impl LogEntry {
     fn new(line: AuditLine, now: i64) -> Self {
         let name = line.after.as_ref().or(line.before.as_ref()).and_then(|facts| facts["name"].as_str());
+        let kind = match line.actor_kind.as_str() {
+            "operator" => "operator",
+            "cli" => "command line",
+            "api_token" => "API token",
+            "key_holder" => "holder of the key",
+            _ => "system",
+        };
+        let kind = Some(kind).filter(|kind| *kind != line.actor);
+        let origin: Vec<_> = kind.into_iter().chain(line.address.as_deref()).collect();
         Self {
             when: When::from_now(line.at, now),
             action: words(&line.action),
-            kind: match line.actor_kind.as_str() {
-                "operator" => "operator",
-                "cli" => "command line",
-                "api_token" => "API token",
-                "key_holder" => "holder of the key",
-                _ => "system",
-            },
+            origin: origin.join(", "),
             subject_name: name.map(Into::into),
             subject_link: match line.subject_kind.as_str() {
                 "key" => Some(format!("/settings/api-keys/{}", line.subject)),
@@ -49,7 +52,6 @@ impl LogEntry {
             changes: changes(line.before.as_ref(), line.after.as_ref()),
             code: line.action,
             actor: line.actor,
-            address: line.address,
             subject: line.subject,
         }
     }
@@ -66,7 +68,7 @@ fn words(action: &str) -> String {
         "gateway.create" => "registered gateway",
         "gateway.rotate_token" => "rotated token of gateway",
         "gateway.revoke" => "revoked gateway",
-        "api_token.create" => "made API token",
+        "api_token.create" => "created API token",
         "api_token.revoke" => "revoked API token",
         "operator.create" => "added operator",
         "operator.set_password" => "set password of operator",

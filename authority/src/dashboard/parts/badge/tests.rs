@@ -56,7 +56,7 @@ fn the_gravest_comes_first() {
 fn a_key_with_a_successor_is_not_due() {
     let end = Some(NOW + 23 * 3_600);
     let old = Key { replaced_by: Some("key_2".into()), rotate_by: Some(NOW), expires_at: end, ..key() };
-    check(&old, &[("Superseded", "ends in 23 hours")]);
+    check(&old, &[("Superseded", "expires in 23 hours")]);
 }
 
 #[test]
