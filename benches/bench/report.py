@@ -7,6 +7,7 @@ import platform
 import re
 import statistics
 import subprocess
+import textwrap
 
 from . import build
 from .loading import FEW, spread
@@ -41,8 +42,15 @@ def replace(text, found):
         heading = section.split("\n", 1)[0]
         old = re.search(rf"^{re.escape(heading)}$.*?(?=^## |\Z)", text, re.M | re.S)
         before, after = (text[:old.start()], text[old.end():]) if old else (text.rstrip("\n") + "\n\n", "")
-        text = before + section + (after and "\n" + after)
+        text = before + wrapped(section) + (after and "\n" + after)
     return text
+
+
+def wrapped(section):
+    """The section with its prose wrapped as in every other document."""
+    parts = [part if part.startswith(("|", "#")) else textwrap.fill(part, 100, break_long_words=False, break_on_hyphens=False)
+             for part in section.rstrip("\n").split("\n\n")]
+    return "\n\n".join(parts) + "\n"
 
 
 def machine(tools):
@@ -118,9 +126,9 @@ def table(found, where):
         ("… of which until Envoy listens", " / ".join(f"{s:.1f} s" for s in found.listening)),
         (f"the same with {FEW:,} keys", f"{found.few_usable:.1f} s"),
         (f"revocation of {thousand}: until the last is refused, median and longest", f"{median:.0f} ms, {most:.0f} ms"),
-        ("a whole new table beside the one that serves (reset)", f"{found.replaced:.1f} s"),
+        ("a whole new table next to the one that serves (reset)", f"{found.replaced:.1f} s"),
         ("memory of the process a key", f"{entry:.0f} bytes"),
-        ("… at the highest, while a new table is loaded beside the old", f"{peak:.0f} bytes"),
+        ("… at the highest, while a new table is loaded next to the old", f"{peak:.0f} bytes"),
         ("… after that, and after one more (Envoy's allocator keeps what was freed)",
          f"{replaced:.0f} bytes, {again:.0f} bytes"),
         ("linear memory of each VM, whatever the number of keys",
@@ -136,7 +144,7 @@ CHANGED_WORD = "1,000"
 
 def longest(found):
     """The table of the longest requests."""
-    how = ("The worker has a core of its own, the prober real-time priority; Envoy and the authority go before other "
+    how = ("The worker has its own core, the prober real-time priority; Envoy and the authority go before other "
            "programs (nice -20), so that a wait for a core is seldom taken for one for the filter." if found.hurried else
            "All at ordinary priority: waits for a core are in it.")
     text = f"""## The longest request
@@ -146,10 +154,10 @@ One connection in a closed loop on the one worker, microseconds as the client se
 | | requests | median | 99.9 % | longest five | over 5 ms |
 |---|---:|---:|---:|---|---:|
 """
-    rows = [("nothing else going on (malformed key refused)", found.quiet)]
+    rows = [("nothing else happening (malformed key refused)", found.quiet)]
     rows += [(f"while {found.keys:,} keys are loaded from cold (malformed key refused)", one) for one in found.loading]
     rows += [
-        ("nothing else going on (key allowed)", found.quiet_lookup),
+        ("nothing else happening (key allowed)", found.quiet_lookup),
         (f"while {CHANGED_WORD} of {found.keys:,} keys change, {len(found.propagation)} times (key allowed)", found.changing),
         (f"while {found.keys:,} keys are replaced (key allowed)", found.replacing),
     ]
