@@ -148,7 +148,7 @@ class Page(BaseHTTPRequestHandler):
         if url.path == "/":
             self.show(200, CONNECTED if visitor.tokens else CONNECT)
         elif url.path == "/callback":
-            self.attempt(lambda: visitor.complete({name: values[0] for name, values in parse_qs(url.query).items()}))
+            self.attempt(lambda: self.come_back(visitor, {name: values[0] for name, values in parse_qs(url.query).items()}))
         elif url.path == "/documents":
             self.attempt(visitor.call_api)
         else:
@@ -163,6 +163,13 @@ class Page(BaseHTTPRequestHandler):
             self.attempt(lambda: visitor.call_api(renew=True))
         else:
             self.show(404, "<p>There is no such page.</p>")
+
+    def come_back(self, visitor, answer):
+        """Takes the answer, and gives the visitor another session: whoever knew the old one does not get the tokens."""
+        visitor.complete(answer)
+        VISITORS.pop(self.session, None)
+        self.session = secrets.token_urlsafe(32)
+        VISITORS[self.session] = visitor
 
     def attempt(self, work, leads=False):
         """Does something that may be refused, and shows what came of it, or goes there."""

@@ -73,7 +73,7 @@ fn call(token: &str) -> Result<u16, Failure> {
     Ok(send(request)?.status().as_u16())
 }
 
-/// One request on a connection of its own: this machine alone is talked to, so a few lines are enough.
+/// Sends one request on a new connection. A few lines are enough, because the server is on this machine.
 fn send(request: Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> {
     let bad = |what: &'static str| io::Error::other(what);
     let (parts, body) = request.into_parts();

@@ -34,7 +34,7 @@ class World:
         self.ports = {old: stage.free_port() for old in (8080, 9901, 10000)}
         self.ports[8081] = self.ports[8082] = stage.upstream("production")
         self.issuer, self.api = (f"http://localhost:{self.ports[port]}" for port in (8080, 10000))
-        # An MCP server behind a gateway of its own.
+        # An MCP server behind another gateway.
         self.mcp = f"http://localhost:{stage.free_port()}/mcp"
         self.environment = {"FLINT_DATABASE": f"sqlite:{self.home / 'flint.db'}"}
         words = [FLINT, "serve", "--listen", f"{stage.HOST}:{self.ports[8080]}", "--issuer", self.issuer]

@@ -19,7 +19,7 @@ fn stays(answer: &Answer, status: u16, what: &str) {
 on_both! {
     async fn rfc9700_4_5_a_code_injected_into_another_session_is_refused(backend) {
         let world = World::new(backend).await;
-        // The attacker has somebody's code, and a session of their own at the same client, which sends that session's verifier.
+        // The attacker has somebody's code and another session at the same client, which sends that session's verifier.
         let code = world.code(&world.id, &[]).await;
         let fields = [
             ("grant_type", "authorization_code"),
