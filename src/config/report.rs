@@ -33,11 +33,11 @@ pub(super) struct Report(RefCell<ConfigErrors>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
     report: &'a Report,
-    step: Step<'a>,
+    segment: Segment<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step<'a> {
+enum Segment<'a> {
     Root,
     Field(&'a At<'a>, &'a str),
     Index(&'a At<'a>, usize),
@@ -109,16 +109,16 @@ impl Report {
 
 impl<'a> At<'a> {
     pub(super) const fn root(report: &'a Report) -> Self {
-        Self { report, step: Step::Root }
+        Self { report, segment: Segment::Root }
     }
 
     /// A field of this object. The name is one that the configuration has, never one that was read.
     pub(super) const fn field(&'a self, name: &'a str) -> Self {
-        Self { report: self.report, step: Step::Field(self, name) }
+        Self { report: self.report, segment: Segment::Field(self, name) }
     }
 
     pub(super) const fn index(&'a self, index: usize) -> Self {
-        Self { report: self.report, step: Step::Index(self, index) }
+        Self { report: self.report, segment: Segment::Index(self, index) }
     }
 
     /// A member of an object whose names the operator chooses. Its name is told only if it looks like one; it may be a
@@ -141,10 +141,10 @@ impl<'a> At<'a> {
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Root => f.write_str("$"),
-            Step::Field(at, name) => write!(f, "{at}.{name}"),
-            Step::Index(at, index) => write!(f, "{at}[{index}]"),
+        match self.segment {
+            Segment::Root => f.write_str("$"),
+            Segment::Field(at, name) => write!(f, "{at}.{name}"),
+            Segment::Index(at, index) => write!(f, "{at}[{index}]"),
         }
     }
 }

@@ -7,7 +7,7 @@ use flint_contract::outcome::Outcome;
 
 use crate::config::Config;
 use crate::decide::decision::{Refusal, World};
-use crate::decide::lookup::Table;
+use crate::decide::lookup::Readiness;
 use crate::decide::reply::TokenFault;
 use crate::decide::request::Request;
 use crate::route::Access;
@@ -39,10 +39,10 @@ pub(super) fn judge<'c>(
         Judged::Unavailable => return Verdict::Undecided,
         Judged::Wait(awaited) => return Verdict::Wait(Some(awaited)),
     };
-    match world.table() {
-        Table::Usable => {}
-        Table::Awaited => return Verdict::Wait(None),
-        Table::TooOld => return Verdict::Undecided,
+    match world.readiness() {
+        Readiness::Usable => {}
+        Readiness::Awaited => return Verdict::Wait(None),
+        Readiness::TooOld => return Verdict::Undecided,
     }
     match is_revoked(config, &verified, world) {
         Some(false) => {}

@@ -22,7 +22,7 @@ use flint_contract::permission::Requirement;
 use crate::config::{Config, CorsPreflight, Unavailable};
 use crate::decide::access_token::{self, Verdict as TokenVerdict};
 use crate::decide::credential::Credential;
-use crate::decide::lookup::Table;
+use crate::decide::lookup::Readiness;
 use crate::decide::reply::TokenFault;
 use crate::decide::request::Request;
 use crate::route::Access;
@@ -34,7 +34,7 @@ use crate::token::{Judged, Verified};
 /// call to the host.
 pub trait World {
     /// Whether there is a table to ask.
-    fn table(&mut self) -> Table;
+    fn readiness(&mut self) -> Readiness;
     /// The record of a key.
     ///
     /// # Errors
@@ -123,10 +123,10 @@ pub fn decide<'c>(config: &'c Config, request: &Request<'_>, world: &mut impl Wo
         }
         Credential::Token(_) => None,
     };
-    match world.table() {
-        Table::Usable => {}
-        Table::Awaited => return Decision::Wait(Wait { access, awaited: None }),
-        Table::TooOld => return undecided(config, access),
+    match world.readiness() {
+        Readiness::Usable => {}
+        Readiness::Awaited => return Decision::Wait(Wait { access, awaited: None }),
+        Readiness::TooOld => return undecided(config, access),
     }
     let found = match digest.map(|digest| world.find(&digest)) {
         Some(Ok(Some(found))) => found,

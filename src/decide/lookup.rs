@@ -12,7 +12,7 @@ use crate::table::{Fault, Found, Store, View, record};
 
 /// Whether there is a table to ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Table {
+pub enum Readiness {
     /// There is.
     Usable,
     /// There has never been one; the first may be on its way.
@@ -34,19 +34,19 @@ pub struct Keys<'a, S> {
 
 /// Whether a table can be asked at `now`, in milliseconds of the monotonic clock (rule 2).
 #[must_use]
-pub fn state(config: &Config, view: &View, now: u64) -> Table {
-    let Some(meta) = view.meta() else { return Table::Awaited };
+pub fn readiness(config: &Config, view: &View, now: u64) -> Readiness {
+    let Some(meta) = view.meta() else { return Readiness::Awaited };
     let limit = 1_000 * u64::from(config.max_staleness_seconds);
-    if now.saturating_sub(meta.fresh_at) < limit { Table::Usable } else { Table::TooOld }
+    if now.saturating_sub(meta.fresh_at) < limit { Readiness::Usable } else { Readiness::TooOld }
 }
 
 impl<S: Store> Keys<'_, S> {
     /// Whether there is an answer to be had (rules 1 and 2).
     #[must_use]
-    pub fn table(&self) -> Table {
+    pub fn readiness(&self) -> Readiness {
         match &self.table {
-            Some((view, _)) => state(self.config, view, self.now),
-            None => Table::Usable,
+            Some((view, _)) => readiness(self.config, view, self.now),
+            None => Readiness::Usable,
         }
     }
 

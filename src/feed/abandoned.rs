@@ -9,8 +9,8 @@
 
 use crate::feed::lease::Lease;
 use crate::table::Meta;
-use crate::table::meta::Of;
-use crate::table::store::{Fault, If, Key, Namespace, Store};
+use crate::table::meta::Role;
+use crate::table::store::{Address, Condition, Fault, Namespace, Store};
 use crate::table::writer::Sweep;
 use crate::token::held;
 
@@ -27,7 +27,7 @@ pub fn enter<S: Store>(store: &S, namespace: Namespace) -> Result<(), Fault> {
         return Ok(());
     }
     listed.push(namespace);
-    store.set(&key(), &written(&listed), condition)
+    store.set(&address(), &written(&listed), condition)
 }
 
 /// Clears one abandoned namespace, if there is one: one that counted as abandoned at the last look too. After a process
@@ -56,25 +56,25 @@ pub fn clear_one<S: Store>(
     // Readers first: from here on there is no table, and no earlier holder can put one in place.
     let cas = Meta::load(store, namespace)?.1;
     // A table of a configuration that comes back before all is empty finds litter.
-    Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, Of::Serving, cas)?;
+    Meta { fence, littered: true, ..Meta::default() }.save(store, namespace, Role::Serving, cas)?;
     Sweep::new(namespace, 0, fence).step(store, u32::MAX)?;
     held::clear(store, namespace)?;
     lease.release(store, now)?;
     let (mut listed, condition) = list(store)?;
     listed.retain(|listed| *listed != namespace);
-    store.set(&key(), &written(&listed), condition)?;
+    store.set(&address(), &written(&listed), condition)?;
     Ok(Some(namespace))
 }
 
-fn key() -> Key {
-    Key::new(*b"flint.namespaces")
+fn address() -> Address {
+    Address::new(*b"flint.namespaces")
 }
 
-fn list<S: Store>(store: &S) -> Result<(Vec<Namespace>, If), Fault> {
-    let found = store.get(&key())?;
+fn list<S: Store>(store: &S) -> Result<(Vec<Namespace>, Condition), Fault> {
+    let found = store.get(&address())?;
     let cas = found.as_ref().map(|(_, cas)| *cas);
     let value = found.map(|(value, _)| value).unwrap_or_default();
-    Ok((value.as_chunks().0.iter().map(|name| Namespace::from_bytes(*name)).collect(), If::still(cas)))
+    Ok((value.as_chunks().0.iter().map(|name| Namespace::from_bytes(*name)).collect(), Condition::still(cas)))
 }
 
 fn written(listed: &[Namespace]) -> Vec<u8> {

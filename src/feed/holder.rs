@@ -10,7 +10,7 @@ use flint_contract::protocol::KEY_TABLE_PATH;
 use crate::backoff::{self, Backoff};
 use crate::feed::page::Page;
 use crate::feed::poller::{Call, Now, Settings};
-use crate::table::{Fault, Meta, Seed, Store, Writer, meta::Of, store::Namespace, writer::Sweep};
+use crate::table::{Fault, Meta, Seed, Store, Writer, meta::Role, store::Namespace, writer::Sweep};
 
 /// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.
 const LIMIT: u32 = 500;
@@ -129,7 +129,7 @@ impl Holder {
             None => Meta::load(store, namespace)?.0.unwrap_or_default(),
         };
         change(&mut meta);
-        save(store, namespace, Of::Serving, &meta, self.fence)?;
+        save(store, namespace, Role::Serving, &meta, self.fence)?;
         if let Some((held, _)) = &mut self.serving {
             held.clone_from(&meta);
         }
@@ -147,14 +147,14 @@ impl Holder {
         let Some((writer, cursor)) = &self.load else { return Ok(()) };
         let mut meta = Meta { cursor: cursor.clone(), writing: open, ..Meta::default() };
         writer.describe(&mut meta);
-        save(store, namespace, Of::Handover, &meta, self.fence)
+        save(store, namespace, Role::Handover, &meta, self.fence)
     }
 
     /// Takes the table in the making that an earlier holder has left, whether it meant to or not. The note of it becomes
     /// this holder's at once, so that an earlier one that has not noticed cannot write over it.
     fn take_over<S: Store>(&mut self, store: &S, namespace: Namespace, meta: &Meta) -> Result<(), Fault> {
         let is_wanted = |left: &Meta| left.serves() && left.run == meta.making;
-        let Some(left) = Meta::load_of(store, namespace, Of::Handover)?.0.filter(is_wanted) else {
+        let Some(left) = Meta::load_as(store, namespace, Role::Handover)?.0.filter(is_wanted) else {
             return Ok(());
         };
         match Writer::resume(store, namespace, &left, meta.run, self.fence) {
@@ -239,13 +239,13 @@ impl Holder {
         let (meta, writer) = self.serving.as_mut().ok_or(Fault::Corrupt)?;
         if !page.changes.is_empty() {
             meta.writing = true;
-            save(store, namespace, Of::Serving, meta, self.fence)?;
+            save(store, namespace, Role::Serving, meta, self.fence)?;
             writer.apply(store, &page.changes)?;
             meta.version += 1;
         }
         writer.describe(meta);
         (meta.writing, meta.cursor, meta.fresh_at) = (false, page.cursor, now.ms);
-        save(store, namespace, Of::Serving, meta, self.fence)?;
+        save(store, namespace, Role::Serving, meta, self.fence)?;
         Ok(None)
     }
 
@@ -275,13 +275,13 @@ impl Holder {
         let (found, next) = writer.find_expired(store, unix, self.prune_from, PRUNE)?;
         if !found.is_empty() {
             meta.writing = true;
-            save(store, namespace, Of::Serving, meta, self.fence)?;
+            save(store, namespace, Role::Serving, meta, self.fence)?;
             for index in found {
                 writer.take_expired(store, unix, index)?;
             }
             writer.describe(meta);
             meta.writing = false;
-            save(store, namespace, Of::Serving, meta, self.fence)?;
+            save(store, namespace, Role::Serving, meta, self.fence)?;
         }
         if next.is_none() {
             self.prune_at = ms + PRUNE_EVERY;
@@ -326,17 +326,17 @@ fn claim<S: Store>(store: &S, namespace: Namespace, fence: u32) -> Result<Meta, 
         return Err(Fault::Lost);
     }
     let meta = Meta { fence, ..meta };
-    meta.save(store, namespace, Of::Serving, cas)?;
+    meta.save(store, namespace, Role::Serving, cas)?;
     Ok(meta)
 }
 
 /// Writes [`Meta`], unless a later holder of the lease has.
-fn save<S: Store>(store: &S, namespace: Namespace, of: Of, meta: &Meta, fence: u32) -> Result<(), Fault> {
-    let (held, cas) = Meta::load_of(store, namespace, of)?;
+fn save<S: Store>(store: &S, namespace: Namespace, role: Role, meta: &Meta, fence: u32) -> Result<(), Fault> {
+    let (held, cas) = Meta::load_as(store, namespace, role)?;
     if held.is_some_and(|held| held.fence > fence) {
         return Err(Fault::Lost);
     }
-    meta.save(store, namespace, of, cas)
+    meta.save(store, namespace, role, cas)
 }
 
 /// Writes all but the unreserved characters (RFC 3986 §2.3) as `%XX`.

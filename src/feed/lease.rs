@@ -10,7 +10,7 @@
 //! Times are milliseconds of the monotonic clock, which all VMs of a process share.
 
 use crate::bytes::Reader;
-use crate::table::store::{Fault, If, Namespace, Store};
+use crate::table::store::{Condition, Fault, Namespace, Slot, Store};
 
 /// How long a lease lasts without being renewed.
 pub const TERM: u64 = 2_000;
@@ -51,7 +51,7 @@ impl Lease {
     pub fn step<S: Store>(&mut self, store: &S, now: u64, served: bool) -> Result<Option<u32>, Fault> {
         if !served {
             let sign: Vec<u8> = [now, self.me].into_iter().flat_map(u64::to_le_bytes).collect();
-            store.set(&self.namespace.single(b'i'), &sign, If::Always)?;
+            store.set(&self.namespace.slot(Slot::IdleVm), &sign, Condition::Always)?;
         }
         let began = *self.began.get_or_insert(now);
         let found = self.held(store)?;
@@ -68,7 +68,7 @@ impl Lease {
             (false, _) => held.fence.wrapping_add(1),
         };
         let mine = Held { owner: self.me, fence, until: now + TERM };
-        match store.set(&self.namespace.single(b'l'), &mine.write(), If::still(cas)) {
+        match store.set(&self.namespace.slot(Slot::Lease), &mine.write(), Condition::still(cas)) {
             Ok(()) => Ok(Some(fence)),
             Err(Fault::Lost) => Ok(None),
             Err(fault) => Err(fault),
@@ -80,7 +80,7 @@ impl Lease {
     /// # Errors
     /// Those of the store.
     pub fn idle_vm_is_present<S: Store>(&self, store: &S, now: u64) -> Result<bool, Fault> {
-        let seen = store.get(&self.namespace.single(b'i'))?;
+        let seen = store.get(&self.namespace.slot(Slot::IdleVm))?;
         let seen = seen.and_then(|(value, _)| {
             let mut reader = Reader::new(&value);
             Some((reader.u64()?, reader.u64()?))
@@ -96,7 +96,7 @@ impl Lease {
         match self.held(store)? {
             Some((held, cas)) if held.owner == self.me => {
                 let free = Held { owner: 0, until: now, ..held };
-                store.set(&self.namespace.single(b'l'), &free.write(), If::Is(cas))
+                store.set(&self.namespace.slot(Slot::Lease), &free.write(), Condition::Is(cas))
             }
             _ => Ok(()),
         }
@@ -111,7 +111,7 @@ impl Lease {
     }
 
     fn held<S: Store>(&self, store: &S) -> Result<Option<(Held, u32)>, Fault> {
-        let found = store.get(&self.namespace.single(b'l'))?;
+        let found = store.get(&self.namespace.slot(Slot::Lease))?;
         Ok(found.and_then(|(value, cas)| Some((Held::read(&value)?, cas))))
     }
 }

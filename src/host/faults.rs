@@ -6,7 +6,7 @@
 
 use flint_contract::key::Digest;
 
-use crate::table::store::{If, Key, Store as _};
+use crate::table::store::{Address, Condition, Store as _};
 
 use super::shared::Shared;
 
@@ -31,14 +31,17 @@ impl Faults {
     /// Counts a call of `on_configure` with this configuration. Returns whether it is to fail.
     pub(super) fn fails_to_configure(&self, bytes: &[u8]) -> bool {
         let Some(from) = self.fail_configure_from else { return false };
-        let key = Key::new(Digest::of(bytes).to_hex().bytes());
+        let address = Address::new(Digest::of(bytes).to_hex().bytes());
         loop {
-            let held = Shared.get(&key).ok().flatten();
+            let held = Shared.get(&address).ok().flatten();
             let count = held
                 .as_ref()
                 .and_then(|(value, _)| value.as_slice().try_into().ok())
                 .map_or(0, u64::from_le_bytes);
-            if Shared.set(&key, &(count + 1).to_le_bytes(), If::still(held.map(|(_, cas)| cas))).is_ok() {
+            if Shared
+                .set(&address, &(count + 1).to_le_bytes(), Condition::still(held.map(|(_, cas)| cas)))
+                .is_ok()
+            {
                 return count + 1 >= from;
             }
         }

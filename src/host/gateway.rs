@@ -18,7 +18,7 @@ use crate::feed::page::MAX_PAGE;
 use crate::feed::poller::{self, Answer, Event, Failure, Poller, Settings};
 use crate::report::telemetry::{self, Counter};
 use crate::report::usage::{self, Usage};
-use crate::table::store::{If, Namespace, Store as _};
+use crate::table::store::{Condition, Namespace, Slot, Store as _};
 use crate::table::{Meta, View};
 
 /// One authority as called with one token.
@@ -224,12 +224,13 @@ impl Gateway {
         if let Some(id) = &self.id {
             return id.clone();
         }
-        let key = self.namespace.single(b'g');
-        let held = || Shared.get(&key).ok().flatten().and_then(|(value, _)| String::from_utf8(value).ok());
+        let address = self.namespace.slot(Slot::ProcessId);
+        let held =
+            || Shared.get(&address).ok().flatten().and_then(|(value, _)| String::from_utf8(value).ok());
         let id = held().unwrap_or_else(|| {
             let id = format!("gw_{:032x}", clock::random());
             // If another VM was quicker, what stands there is the id for both.
-            let _ = Shared.set(&key, id.as_bytes(), If::Absent);
+            let _ = Shared.set(&address, id.as_bytes(), Condition::Absent);
             held().unwrap_or(id)
         });
         self.id.insert(id).clone()

@@ -14,7 +14,7 @@ use super::root::{Root, Waiting};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::decide::decision::{Decision, Permit, Refusal, World, decide, waited_in_vain};
-use crate::decide::lookup::{Keys, Table, state};
+use crate::decide::lookup::{Keys, Readiness, readiness};
 use crate::decide::reply::{self, reply};
 use crate::decide::request::{Request, serialise};
 use crate::report::telemetry::Counter;
@@ -77,7 +77,7 @@ pub(super) fn refuse_without_configuration() -> Action {
 
 /// Whether there is a table that answers.
 pub(super) fn is_usable(config: &Config, gateway: &Gateway) -> bool {
-    state(config, &gateway.view, gateway.ms) == Table::Usable
+    readiness(config, &gateway.view, gateway.ms) == Readiness::Usable
 }
 
 /// Decides a request and carries the decision out.
@@ -244,8 +244,8 @@ fn count(root: &Root, outcome: Outcome, key_id: Option<&str>) {
 // === impl Host ===
 
 impl World for Host<'_> {
-    fn table(&mut self) -> Table {
-        self.keys.table()
+    fn readiness(&mut self) -> Readiness {
+        self.keys.readiness()
     }
 
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault> {

@@ -6,7 +6,7 @@
 //! Times are milliseconds of the monotonic clock.
 
 use crate::bytes::Reader;
-use crate::table::store::{Fault, If, Key, Store};
+use crate::table::store::{Address, Condition, Fault, Store};
 
 /// How long after its last beat a VM counts as gone.
 pub const SILENT: u64 = 5_000;
@@ -25,8 +25,8 @@ pub struct Beat {
 /// # Errors
 /// Those of the store; losing against another VM is none.
 pub fn beat<S: Store>(store: &S, me: u64, now: u64) -> Result<Beat, Fault> {
-    let key = Key::new(*b"flint.workers");
-    let held = store.get(&key)?;
+    let address = Address::new(*b"flint.workers");
+    let held = store.get(&address)?;
     let mut slots = held.as_ref().map(|(value, _)| read(value)).unwrap_or_default();
     let gone = |(vm, beat): &(u64, u64)| *vm != me && now.saturating_sub(*beat) > SILENT;
     let mine = slots.iter().position(|(vm, _)| *vm == me);
@@ -39,7 +39,7 @@ pub fn beat<S: Store>(store: &S, me: u64, now: u64) -> Result<Beat, Fault> {
     let value: Vec<u8> =
         slots.iter().flat_map(|(vm, beat)| [*vm, *beat]).flat_map(u64::to_le_bytes).collect();
     let gone = slots.iter().enumerate().filter(|(_, slot)| gone(slot)).map(|(place, _)| place).collect();
-    match store.set(&key, &value, If::still(held.map(|(_, cas)| cas))) {
+    match store.set(&address, &value, Condition::still(held.map(|(_, cas)| cas))) {
         Ok(()) => Ok(Beat { slot: Some(slot), gone }),
         Err(Fault::Lost) => Ok(Beat { slot: mine, gone }),
         Err(fault) => Err(fault),

@@ -1,16 +1,16 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
 use super::place::Seed;
-use super::store::{Fault, If, Key, Namespace, Store};
+use super::store::{Address, Condition, Fault, Namespace, Slot, Store};
 use crate::bytes::Reader;
 
 /// The version of this form and of the shards' form. It is part of every [`Namespace`]: modules of different versions
 /// in one process keep a table each, and neither waits for the other's.
 pub(super) const VERSION: u8 = 4;
 
-/// Which of a namespace's values of this form is meant.
+/// What a stored [`Meta`] describes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Of {
+pub enum Role {
     /// The table that serves.
     Serving,
     /// A table in the making, as far as it has come: what one holder of the lease leaves to the next.
@@ -64,19 +64,19 @@ impl Meta {
     /// # Errors
     /// Those of the store. A value of another version is no error and reads as none.
     pub fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, Option<u32>), Fault> {
-        Self::load_of(store, namespace, Of::Serving)
+        Self::load_as(store, namespace, Role::Serving)
     }
 
-    /// As [`Meta::load`], for one or the other.
+    /// As [`Meta::load`], for either role.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn load_of<S: Store>(
+    pub fn load_as<S: Store>(
         store: &S,
         namespace: Namespace,
-        of: Of,
+        role: Role,
     ) -> Result<(Option<Self>, Option<u32>), Fault> {
-        Ok(match store.get(&of.key(namespace))? {
+        Ok(match store.get(&role.address(namespace))? {
             Some((bytes, cas)) => (Self::read(&bytes), Some(cas)),
             None => (None, None),
         })
@@ -90,10 +90,10 @@ impl Meta {
         &self,
         store: &S,
         namespace: Namespace,
-        of: Of,
+        role: Role,
         cas: Option<u32>,
     ) -> Result<(), Fault> {
-        store.set(&of.key(namespace), &self.write(), If::still(cas))
+        store.set(&role.address(namespace), &self.write(), Condition::still(cas))
     }
 
     /// Whether there is a table.
@@ -159,13 +159,13 @@ impl Meta {
     }
 }
 
-// === impl Of ===
+// === impl Role ===
 
-impl Of {
-    fn key(self, namespace: Namespace) -> Key {
-        namespace.single(match self {
-            Self::Serving => b'm',
-            Self::Handover => b'h',
+impl Role {
+    fn address(self, namespace: Namespace) -> Address {
+        namespace.slot(match self {
+            Self::Serving => Slot::Serving,
+            Self::Handover => Slot::Handover,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the table needs of shared data: values by key, and compare-and-swap.
+//! What the table needs of shared data: values by address, and compare-and-swap.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use super::meta::VERSION;
 
 /// A map that all VMs of the process see.
 pub trait Store {
-    /// The value of a key and its compare-and-swap number.
+    /// The value at an address and its compare-and-swap number.
     ///
     /// # Errors
     /// [`Fault::Refused`] where the host would not answer.
-    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault>;
+    fn get(&self, address: &Address) -> Result<Option<(Vec<u8>, u32)>, Fault>;
 
     /// Sets a value, on a condition.
     ///
     /// # Errors
     /// [`Fault::Lost`] where the condition does not hold, [`Fault::Refused`] where the host would not do it.
-    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault>;
+    fn set(&self, address: &Address, value: &[u8], condition: Condition) -> Result<(), Fault>;
 }
 
 /// When a value is set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum If {
+pub enum Condition {
     /// If there is none.
     Absent,
     /// If there is one with this number, which is neither 0 nor `u32::MAX`.
@@ -52,16 +52,39 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Namespace([u8; 12]);
 
-/// A key of shared data. At most 22 bytes, which Envoy's C++ library stores without an allocation.
+/// What a namespace keeps exactly one of. Each discriminant is the letter that ends the address, so that two slots of the
+/// same address do not compile.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Slot {
+    /// The [`Meta`](super::Meta) of the table that serves.
+    Serving = b'm',
+    /// The [`Meta`](super::Meta) of an unfinished table, which one holder of the lease leaves to the next.
+    Handover = b'h',
+    /// Who polls the authority, and until when.
+    Lease = b'l',
+    /// The latest sign of a VM that serves no requests.
+    IdleVm = b'i',
+    /// The id of this Envoy process, as the authority knows it.
+    ProcessId = b'g',
+    /// The head of an issuer's set of keys.
+    KeySetHead = b'j',
+    /// An issuer's set of keys.
+    KeySet = b'k',
+    /// When a fetch of an issuer's set was last asked for.
+    KeySetRequest = b'r',
+}
+
+/// A place in shared data. At most 22 bytes, which Envoy's C++ library stores without an allocation.
 #[derive(Clone, Copy)]
-pub struct Key {
+pub struct Address {
     bytes: [u8; 22],
     length: usize,
 }
 
-// === impl If ===
+// === impl Condition ===
 
-impl If {
+impl Condition {
     /// If there is still what [`Store::get`] found.
     #[must_use]
     pub const fn still(found: Option<u32>) -> Self {
@@ -108,33 +131,33 @@ impl Namespace {
         &self.0
     }
 
-    /// The key of one of the namespace's single values.
+    /// The address of one of the namespace's slots.
     #[must_use]
-    pub fn single(self, name: u8) -> Key {
-        Key::new(self.0.iter().copied().chain([b'.', name]))
+    pub fn slot(self, slot: Slot) -> Address {
+        Address::new(self.0.iter().copied().chain([b'.', slot as u8]))
     }
 
-    /// The key of a shard.
+    /// The address of a shard.
     #[must_use]
-    pub fn shard(self, index: u32) -> Key {
+    pub fn shard(self, index: u32) -> Address {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digit = |place: u32| DIGITS.get((index >> (4 * place)) as usize % 16).copied().unwrap_or(b'0');
         let places = (u32::BITS - index.leading_zeros()).div_ceil(4);
-        Key::new(self.0.iter().copied().chain([b's']).chain((0..places).rev().map(digit)))
+        Address::new(self.0.iter().copied().chain([b's']).chain((0..places).rev().map(digit)))
     }
 }
 
-// === impl Key ===
+// === impl Address ===
 
-impl Key {
-    /// A key of these bytes; those past the 22nd are cut.
+impl Address {
+    /// An address of these bytes; those past the 22nd are cut.
     pub fn new(text: impl IntoIterator<Item = u8>) -> Self {
-        let mut key = Self { bytes: [0; 22], length: 0 };
-        for (place, byte) in key.bytes.iter_mut().zip(text) {
+        let mut address = Self { bytes: [0; 22], length: 0 };
+        for (place, byte) in address.bytes.iter_mut().zip(text) {
             *place = byte;
-            key.length += 1;
+            address.length += 1;
         }
-        key
+        address
     }
 
     /// The bytes.
@@ -144,7 +167,7 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }

@@ -5,10 +5,10 @@ use flint_contract::entry::{Cidr, Entry};
 use flint_contract::key::{Digest, Environment};
 use proptest::prelude::*;
 
-use super::meta::{Extent, Meta, Of};
+use super::meta::{Extent, Meta, Role};
 use super::place::Seed;
 use super::shard::Shard;
-use super::store::{Fault, If, Key, Namespace, Store};
+use super::store::{Address, Condition, Fault, Namespace, Store};
 use super::view::View;
 use super::writer::{Change, MOST_KEYS, Sweep, Writer};
 use crate::token::revoked;
@@ -43,28 +43,28 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn get(&self, key: &Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
-        Ok(self.values.borrow().get(key.as_bytes()).cloned())
+    fn get(&self, address: &Address) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+        Ok(self.values.borrow().get(address.as_bytes()).cloned())
     }
 
-    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault> {
+    fn set(&self, address: &Address, value: &[u8], condition: Condition) -> Result<(), Fault> {
         match self.writes_left.get() {
             Some(0) => return Err(Fault::Refused),
             Some(left) => self.writes_left.set(Some(left - 1)),
             None => {}
         }
         let mut values = self.values.borrow_mut();
-        let held = values.get(key.as_bytes()).map(|(_, cas)| *cas);
+        let held = values.get(address.as_bytes()).map(|(_, cas)| *cas);
         let holds = match condition {
-            If::Absent => held.is_none(),
-            If::Is(cas) => held == Some(cas),
-            If::Always => true,
+            Condition::Absent => held.is_none(),
+            Condition::Is(cas) => held == Some(cas),
+            Condition::Always => true,
         };
         if !holds {
             return Err(Fault::Lost);
         }
         self.next.set(self.next.get() + 1);
-        values.insert(key.as_bytes().to_vec(), (value.to_vec(), self.next.get()));
+        values.insert(address.as_bytes().to_vec(), (value.to_vec(), self.next.get()));
         Ok(())
     }
 }
@@ -109,7 +109,7 @@ fn publish(store: &Memory, namespace: Namespace, writer: &Writer) {
     let mut meta = held.unwrap_or_default();
     writer.describe(&mut meta);
     meta.writing = false;
-    meta.save(store, namespace, Of::Serving, cas).unwrap();
+    meta.save(store, namespace, Role::Serving, cas).unwrap();
 }
 
 fn id(store: &Memory, view: &mut View, number: u32) -> Option<String> {
@@ -358,7 +358,7 @@ fn a_successor_finishes_what_a_writer_left_half_done() {
         let (meta, cas) = Meta::load(&store, namespace()).unwrap();
         let mut meta = meta.unwrap();
         meta.writing = true;
-        meta.save(&store, namespace(), Of::Serving, cas).unwrap();
+        meta.save(&store, namespace(), Role::Serving, cas).unwrap();
         store.die_after(writes);
         let finished = writer.apply(&store, &page).is_ok();
         store.live();

@@ -26,7 +26,7 @@ pub struct Found {
     record: Range<usize>,
 }
 
-enum Step {
+enum Visit {
     Found(Found),
     Missing,
     /// There is another run by now.
@@ -66,9 +66,9 @@ impl View {
         for _ in 0..MOST_MOVES {
             let meta = self.meta.as_ref().ok_or(Fault::Corrupt)?;
             match walk(store, self.namespace, meta, digest)? {
-                Step::Found(found) => return Ok(Some(found)),
-                Step::Missing => return Ok(None),
-                Step::Moved => self.refresh(store)?,
+                Visit::Found(found) => return Ok(Some(found)),
+                Visit::Missing => return Ok(None),
+                Visit::Moved => self.refresh(store)?,
             }
         }
         Err(Fault::Corrupt)
@@ -76,13 +76,13 @@ impl View {
 }
 
 /// Goes from the shard that [`Meta`] knows to the one that has the key: they differ if it was split since.
-fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest) -> Result<Step, Fault> {
+fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest) -> Result<Visit, Fault> {
     let place = meta.seed.place(digest);
     let mut index = meta.extent.index(place);
     loop {
-        let Some((value, _)) = store.get(&namespace.shard(index))? else { return Ok(Step::Moved) };
+        let Some((value, _)) = store.get(&namespace.shard(index))? else { return Ok(Visit::Moved) };
         let Some(part) = Shard::read(&value).and_then(|shard| shard.part(meta.run)) else {
-            return Ok(Step::Moved);
+            return Ok(Visit::Moved);
         };
         let next = (0..=part.depth).map(|depth| low_bits(place, depth)).find(|&other| other > index);
         match next {
@@ -90,8 +90,8 @@ fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest)
             Some(other) => index = other,
             None => {
                 return Ok(match part.find(digest) {
-                    Some(record) => Step::Found(Found { record, value }),
-                    None => Step::Missing,
+                    Some(record) => Visit::Found(Found { record, value }),
+                    None => Visit::Missing,
                 });
             }
         }

@@ -9,7 +9,7 @@ use super::meta::{Extent, Meta};
 use super::place::Seed;
 use super::record;
 use super::shard::{self, Draft, Part, Shard};
-use super::store::{Fault, If, Key, Namespace, Store};
+use super::store::{Address, Condition, Fault, Namespace, Store};
 use crate::token::revoked::HELD_AFTER;
 
 /// How many keys a shard has on average. More make a longer copy on each request. Fewer make more values, and Envoy
@@ -55,10 +55,10 @@ struct Placed {
 
 /// A shard that is about to be written.
 struct Claim {
-    key: Key,
+    address: Address,
     /// What it holds; nothing where there is none yet.
     value: Vec<u8>,
-    cas: If,
+    cas: Condition,
 }
 
 // === impl Writer ===
@@ -166,7 +166,7 @@ impl Writer {
         // First what requests ask for.
         let mut value = shard::begin(self.fence, claim.part(self.beside));
         draft.write(depth, self.run, &mut value);
-        store.set(&claim.key, &value, claim.cas)
+        store.set(&claim.address, &value, claim.cas)
     }
 
     /// This run's part of a shard that this writer is about to change. If it was split further than this writer knows,
@@ -300,11 +300,11 @@ fn is_expired_token(record: &[u8], unix: i64) -> bool {
 
 impl Claim {
     /// Reads a shard in order to write it under this fence.
-    fn take<S: Store>(store: &S, key: Key, fence: u32) -> Result<Self, Fault> {
-        let Some((value, cas)) = store.get(&key)? else {
-            return Ok(Self { key, value: Vec::new(), cas: If::Absent });
+    fn take<S: Store>(store: &S, address: Address, fence: u32) -> Result<Self, Fault> {
+        let Some((value, cas)) = store.get(&address)? else {
+            return Ok(Self { address, value: Vec::new(), cas: Condition::Absent });
         };
-        let claim = Self { key, value, cas: If::Is(cas) };
+        let claim = Self { address, value, cas: Condition::Is(cas) };
         if claim.shard().is_some_and(|shard| shard.fence > fence) { Err(Fault::Lost) } else { Ok(claim) }
     }
 
@@ -333,11 +333,11 @@ impl Sweep {
     pub fn step<S: Store>(&mut self, store: &S, count: u32) -> Result<bool, Fault> {
         for _ in 0..count {
             let claim = Claim::take(store, self.namespace.shard(self.next), self.fence)?;
-            if claim.cas == If::Absent {
+            if claim.cas == Condition::Absent {
                 return Ok(true);
             }
             if claim.shard().is_none_or(|shard| shard.holds_more_than(self.keep)) {
-                store.set(&claim.key, &shard::begin(self.fence, claim.part(self.keep)), claim.cas)?;
+                store.set(&claim.address, &shard::begin(self.fence, claim.part(self.keep)), claim.cas)?;
             }
             self.next += 1;
         }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::keys::KeySet;
 use crate::bytes::Reader;
 use crate::config::oauth::Jwks;
-use crate::table::store::{Fault, If, Key, Namespace, Store};
+use crate::table::store::{Address, Condition, Fault, Namespace, Slot, Store};
 
 /// The version of these forms. A value of another version is as none.
 const VERSION: u8 = 1;
@@ -53,7 +53,7 @@ pub enum State {
 
 /// What becomes of asking for a set to be fetched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asked {
+pub enum Refetch {
     /// It is going to be; the call is not made before this time.
     At(u64),
     /// It was, and brought nothing, less than [`ASK_EVERY`] ago.
@@ -67,29 +67,37 @@ pub fn namespace(jwks: &Jwks) -> Namespace {
     Namespace::of(&jwks.cluster, &jwks.host, &format!("\0jwks{}", jwks.path))
 }
 
-fn head_key(namespace: Namespace) -> Key {
-    namespace.single(b'j')
+fn head_address(namespace: Namespace) -> Address {
+    namespace.slot(Slot::KeySetHead)
 }
 
-fn keys_key(namespace: Namespace) -> Key {
-    namespace.single(b'k')
+fn keys_address(namespace: Namespace) -> Address {
+    namespace.slot(Slot::KeySet)
 }
 
-fn asked_key(namespace: Namespace) -> Key {
-    namespace.single(b'r')
+fn request_address(namespace: Namespace) -> Address {
+    namespace.slot(Slot::KeySetRequest)
 }
 
 // === impl Head ===
 
 impl Head {
-    pub(super) fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, If), Fault> {
-        let found = store.get(&head_key(namespace))?;
-        let condition = If::still(found.as_ref().map(|(_, cas)| *cas));
+    pub(super) fn load<S: Store>(
+        store: &S,
+        namespace: Namespace,
+    ) -> Result<(Option<Self>, Condition), Fault> {
+        let found = store.get(&head_address(namespace))?;
+        let condition = Condition::still(found.as_ref().map(|(_, cas)| *cas));
         Ok((found.and_then(|(value, _)| Self::read(&value)), condition))
     }
 
-    pub(super) fn save<S: Store>(&self, store: &S, namespace: Namespace, condition: If) -> Result<(), Fault> {
-        store.set(&head_key(namespace), &self.write(), condition)
+    pub(super) fn save<S: Store>(
+        &self,
+        store: &S,
+        namespace: Namespace,
+        condition: Condition,
+    ) -> Result<(), Fault> {
+        store.set(&head_address(namespace), &self.write(), condition)
     }
 
     fn write(&self) -> Vec<u8> {
@@ -115,9 +123,9 @@ impl Head {
 pub(super) fn load_keys<S: Store>(
     store: &S,
     namespace: Namespace,
-) -> Result<(Option<(u64, KeySet)>, If), Fault> {
-    let found = store.get(&keys_key(namespace))?;
-    let condition = If::still(found.as_ref().map(|(_, cas)| *cas));
+) -> Result<(Option<(u64, KeySet)>, Condition), Fault> {
+    let found = store.get(&keys_address(namespace))?;
+    let condition = Condition::still(found.as_ref().map(|(_, cas)| *cas));
     let read = |value: Vec<u8>| {
         let mut reader = Reader::new(&value);
         if reader.u8()? != VERSION {
@@ -133,18 +141,18 @@ pub(super) fn save_keys<S: Store>(
     namespace: Namespace,
     version: u64,
     keys: &KeySet,
-    condition: If,
+    condition: Condition,
 ) -> Result<(), Fault> {
     let mut value = vec![VERSION];
     value.extend(version.to_le_bytes());
     keys.write(&mut value);
-    store.set(&keys_key(namespace), &value, condition)
+    store.set(&keys_address(namespace), &value, condition)
 }
 
 /// When somebody last asked for the set to be fetched.
-pub(super) fn asked_at<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<u64>, If), Fault> {
-    let found = store.get(&asked_key(namespace))?;
-    let condition = If::still(found.as_ref().map(|(_, cas)| *cas));
+pub(super) fn asked_at<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<u64>, Condition), Fault> {
+    let found = store.get(&request_address(namespace))?;
+    let condition = Condition::still(found.as_ref().map(|(_, cas)| *cas));
     Ok((found.and_then(|(value, _)| Reader::new(&value).u64()), condition))
 }
 
@@ -153,9 +161,9 @@ pub(super) fn asked_at<S: Store>(store: &S, namespace: Namespace) -> Result<(Opt
 /// # Errors
 /// Those of the store.
 pub fn clear<S: Store>(store: &S, namespace: Namespace) -> Result<(), Fault> {
-    for key in [head_key(namespace), keys_key(namespace), asked_key(namespace)] {
-        if store.get(&key)?.is_some_and(|(value, _)| !value.is_empty()) {
-            store.set(&key, &[], If::Always)?;
+    for address in [head_address(namespace), keys_address(namespace), request_address(namespace)] {
+        if store.get(&address)?.is_some_and(|(value, _)| !value.is_empty()) {
+            store.set(&address, &[], Condition::Always)?;
         }
     }
     Ok(())
@@ -218,18 +226,18 @@ impl View {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn ask<S: Store>(&self, store: &S, now: u64) -> Result<Asked, Fault> {
+    pub fn ask<S: Store>(&self, store: &S, now: u64) -> Result<Refetch, Fault> {
         let answered = self.head.map_or(0, |head| head.answered);
         let (asked, condition) = asked_at(store, self.namespace)?;
         match asked.filter(|asked| *asked <= now && now < asked + ASK_EVERY) {
-            Some(asked) if answered < asked => return Ok(Asked::At(asked)),
-            Some(_) => return Ok(Asked::NotNow),
+            Some(asked) if answered < asked => return Ok(Refetch::At(asked)),
+            Some(_) => return Ok(Refetch::NotNow),
             None => {}
         }
-        match store.set(&asked_key(self.namespace), &now.to_le_bytes(), condition) {
-            Ok(()) => Ok(Asked::At(now)),
+        match store.set(&request_address(self.namespace), &now.to_le_bytes(), condition) {
+            Ok(()) => Ok(Refetch::At(now)),
             // Another VM was quicker: its question is ours.
-            Err(Fault::Lost) => Ok(Asked::At(asked_at(store, self.namespace)?.0.unwrap_or(now))),
+            Err(Fault::Lost) => Ok(Refetch::At(asked_at(store, self.namespace)?.0.unwrap_or(now))),
             Err(fault) => Err(fault),
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::claims::Claims;
-use super::held::{self, Asked, State, View};
+use super::held::{self, Refetch, State, View};
 use super::keys::{Key, KeySet};
 use super::memory::{self, Memory};
 use super::{Fault, MAX_TOKEN, Unverified};
@@ -210,8 +210,8 @@ impl Set {
     fn ask<S: Store>(&self, issuer: usize, store: &S, ms: u64) -> Judged {
         let Self::Fetched { view, .. } = self else { return Judged::Refused(Fault::Invalid) };
         match view.ask(store, ms) {
-            Ok(Asked::At(asked)) => Judged::Wait(Awaited { issuer, asked: Some(asked) }),
-            Ok(Asked::NotNow) | Err(_) => Judged::Refused(Fault::Invalid),
+            Ok(Refetch::At(asked)) => Judged::Wait(Awaited { issuer, asked: Some(asked) }),
+            Ok(Refetch::NotNow) | Err(_) => Judged::Refused(Fault::Invalid),
         }
     }
 }

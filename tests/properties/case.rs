@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use flint_auth::decide::lookup::Table;
+use flint_auth::decide::lookup::Readiness;
 
 /// One thing to decide about.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Case {
     /// `cors_preflight` is `allow`.
     pub(crate) lets_preflights_pass: bool,
     /// The state of the table.
-    pub(crate) table: Table,
+    pub(crate) table: Readiness,
     /// The clock.
     pub(crate) now: Option<i64>,
     /// The client.
@@ -101,7 +101,13 @@ impl Case {
         let mut from = Choices(bytes);
         let flags = from.byte();
         let flag = |bit: u8| flags & (1 << bit) != 0;
-        let table = from.of(&[Table::Usable, Table::Usable, Table::Usable, Table::Awaited, Table::TooOld]);
+        let table = from.of(&[
+            Readiness::Usable,
+            Readiness::Usable,
+            Readiness::Usable,
+            Readiness::Awaited,
+            Readiness::TooOld,
+        ]);
         let now = from.of(&TIMES);
         let address = from.of(&ADDRESSES).parse().ok();
         let mut headers = vec![(b":method".to_vec(), from.of(&METHODS).as_bytes().to_vec())];

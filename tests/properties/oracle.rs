@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use flint_auth::config::Config;
 use flint_auth::decide::decision::{Decision, World, decide};
-use flint_auth::decide::lookup::{Keys, Table};
+use flint_auth::decide::lookup::{Keys, Readiness};
 use flint_auth::decide::reply::{Context, reply};
 use flint_auth::decide::request::{Request, serialise};
 use flint_auth::table::{Fault, Found, Store, store};
@@ -85,17 +85,17 @@ struct State<'a> {
 struct NoStore;
 
 impl Store for NoStore {
-    fn get(&self, _: &store::Key) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+    fn get(&self, _: &store::Address) -> Result<Option<(Vec<u8>, u32)>, Fault> {
         Err(Fault::Refused)
     }
 
-    fn set(&self, _: &store::Key, _: &[u8], _: store::If) -> Result<(), Fault> {
+    fn set(&self, _: &store::Address, _: &[u8], _: store::Condition) -> Result<(), Fault> {
         Err(Fault::Refused)
     }
 }
 
 impl World for State<'_> {
-    fn table(&mut self) -> Table {
+    fn readiness(&mut self) -> Readiness {
         self.case.table
     }
 
@@ -172,9 +172,9 @@ fn expected(case: &Case) -> Answer {
         Err(outcome) => return Answer::Refuse(outcome, None),
     };
     match case.table {
-        Table::Awaited => return Answer::Wait,
-        Table::TooOld => return undecided(case, &wanted),
-        Table::Usable => {}
+        Readiness::Awaited => return Answer::Wait,
+        Readiness::TooOld => return undecided(case, &wanted),
+        Readiness::Usable => {}
     }
     let Some((secret, entry)) = KEYS.iter().find(|(secret, _)| secret.as_bytes() == token) else {
         return Answer::Refuse(Outcome::UnknownKey, None);

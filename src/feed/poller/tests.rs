@@ -5,7 +5,7 @@ use super::*;
 use crate::feed::holder::LEAST_GAP;
 use crate::feed::lease::TERM;
 use crate::table::shard::Shard;
-use crate::table::store::If;
+use crate::table::store::Condition;
 use crate::table::tests::{Memory, namespace};
 use crate::table::{Meta, View};
 
@@ -426,7 +426,7 @@ fn a_table_that_makes_no_sense_is_replaced_by_a_whole_new_one() {
     let store = Memory::default();
     let (mut vm, _) = Vm::polling(&store);
     vm.page(&page("c1", false, &[1]));
-    store.set(&namespace().shard(0), b"nonsense", If::Always).unwrap();
+    store.set(&namespace().shard(0), b"nonsense", Condition::Always).unwrap();
     let mut next = Vm::new(&store, 2);
     next.ms = vm.ms + 2 * TERM;
     asks(&next.next_call(10), 0, None);
@@ -440,7 +440,7 @@ fn a_table_that_stops_making_sense_is_replaced_as_well() {
     let (mut vm, _) = Vm::polling(&store);
     vm.page(&page("c1", false, &[1]));
     vm.tick(0).unwrap();
-    store.set(&namespace().shard(0), b"nonsense", If::Always).unwrap();
+    store.set(&namespace().shard(0), b"nonsense", Condition::Always).unwrap();
     vm.page(&page("c2", false, &[2]));
     asks(&vm.next_call(200), 0, None);
     vm.page(&page("d1", true, &[1]));

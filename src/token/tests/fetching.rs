@@ -8,7 +8,7 @@ use crate::feed::poller::{Answer, Now};
 use crate::table::store::Namespace;
 use crate::table::tests::Memory;
 use crate::token::fetch::{Event, Failure, Fetcher, Settings};
-use crate::token::held::{ASK_EVERY, Asked, State, View, clear};
+use crate::token::held::{ASK_EVERY, Refetch, State, View, clear};
 use crate::token::keys::BadSet;
 
 const SETTINGS: Settings = Settings { refresh_seconds: 300, timeout_seconds: 5 };
@@ -141,18 +141,18 @@ fn an_unknown_kid_has_the_set_fetched_once_in_five_seconds() {
     let mut process = Process::with_set(&[1]);
     assert!(!process.poll(2_000));
     for _ in 0..1_000 {
-        assert_eq!(process.view.ask(&process.store, 2_000), Ok(Asked::At(2_000)));
+        assert_eq!(process.view.ask(&process.store, 2_000), Ok(Refetch::At(2_000)));
     }
     assert!(process.poll(2_010) && !process.poll(2_011));
     assert!(!process.view.is_answered(2_000));
-    assert_eq!(process.view.ask(&process.store, 2_020), Ok(Asked::At(2_000)), "it is on its way");
+    assert_eq!(process.view.ask(&process.store, 2_020), Ok(Refetch::At(2_000)), "it is on its way");
     process.answer(2_030, good(&body(&[1, 2])));
     assert!(process.view.is_answered(2_000) && process.view.keys().len() == 2);
     for ms in [2_031, 2_000 + ASK_EVERY - 1] {
-        assert_eq!(process.view.ask(&process.store, ms), Ok(Asked::NotNow));
+        assert_eq!(process.view.ask(&process.store, ms), Ok(Refetch::NotNow));
         assert!(!process.poll(ms));
     }
-    assert_eq!(process.view.ask(&process.store, 2_000 + ASK_EVERY), Ok(Asked::At(7_000)));
+    assert_eq!(process.view.ask(&process.store, 2_000 + ASK_EVERY), Ok(Refetch::At(7_000)));
     assert!(process.poll(7_000));
 }
 
@@ -160,7 +160,7 @@ fn an_unknown_kid_has_the_set_fetched_once_in_five_seconds() {
 fn a_call_that_was_on_its_way_before_the_question_is_no_answer_to_it() {
     let mut process = Process::with_set(&[1]);
     let called = process.next_call(301_000);
-    assert_eq!(process.view.ask(&process.store, called + 5), Ok(Asked::At(called + 5)));
+    assert_eq!(process.view.ask(&process.store, called + 5), Ok(Refetch::At(called + 5)));
     process.answer(called + 10, good(&body(&[1])));
     assert!(!process.view.is_answered(called + 5));
     assert!(process.poll(called + 11), "another call");

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use flint_auth::table::Fault;
-use flint_auth::table::store::{If, Key, Store};
+use flint_auth::table::store::{Address, Condition, Store};
 
 /// A value and its compare-and-swap number.
 type Value = (Vec<u8>, u32);
@@ -55,12 +55,12 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn get(&self, key: &Key) -> Result<Option<Value>, Fault> {
+    fn get(&self, address: &Address) -> Result<Option<Value>, Fault> {
         self.step();
-        Ok(self.values.borrow().get(key.as_bytes()).cloned())
+        Ok(self.values.borrow().get(address.as_bytes()).cloned())
     }
 
-    fn set(&self, key: &Key, value: &[u8], condition: If) -> Result<(), Fault> {
+    fn set(&self, address: &Address, value: &[u8], condition: Condition) -> Result<(), Fault> {
         self.step();
         match self.writes_left.get() {
             Some(0) => return Err(Fault::Refused),
@@ -68,27 +68,27 @@ impl Store for Memory {
             None => {}
         }
         let mut values = self.values.borrow_mut();
-        let held = values.get(key.as_bytes()).map(|(_, cas)| *cas);
+        let held = values.get(address.as_bytes()).map(|(_, cas)| *cas);
         let holds = match condition {
-            If::Absent => held.is_none(),
-            If::Is(cas) => held == Some(cas),
-            If::Always => true,
+            Condition::Absent => held.is_none(),
+            Condition::Is(cas) => held == Some(cas),
+            Condition::Always => true,
         };
         if !holds {
             return Err(Fault::Lost);
         }
         self.next.set(self.next.get() + 1);
-        values.insert(key.as_bytes().to_vec(), (value.to_vec(), self.next.get()));
+        values.insert(address.as_bytes().to_vec(), (value.to_vec(), self.next.get()));
         Ok(())
     }
 }
 
 impl Store for Quiet<'_> {
-    fn get(&self, key: &Key) -> Result<Option<Value>, Fault> {
-        Ok(self.0.values.borrow().get(key.as_bytes()).cloned())
+    fn get(&self, address: &Address) -> Result<Option<Value>, Fault> {
+        Ok(self.0.values.borrow().get(address.as_bytes()).cloned())
     }
 
-    fn set(&self, _: &Key, _: &[u8], _: If) -> Result<(), Fault> {
+    fn set(&self, _: &Address, _: &[u8], _: Condition) -> Result<(), Fault> {
         Err(Fault::Refused)
     }
 }
