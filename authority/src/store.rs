@@ -148,8 +148,8 @@ pub struct Write<'store> {
     tx: Transaction<'static, Any>,
     store: &'store Store,
     changed: Option<i64>,
-    revoked: Vec<journal::Entry>,
-    ends: Vec<journal::End>,
+    revoked: Vec<journal::Revocation>,
+    ends: Vec<journal::ExpiryChange>,
     oauth_ends: Vec<journal::OauthEnd>,
     /// Whether it changes what everybody may read.
     publishes: bool,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Global, colour, output};
 use crate::clock;
-use crate::store::recovery::journal::{End, Entry};
+use crate::store::recovery::journal::{ExpiryChange, Revocation};
 use crate::store::recovery::{Recovered, restore};
 
 /// Copy the database to a file while it is in use
@@ -33,8 +33,8 @@ struct Copied<'a> {
 #[derive(Serialize)]
 struct Restored<'a> {
     journal: Option<String>,
-    revoked_again: &'a [Entry],
-    ended_again: &'a [End],
+    revoked_again: &'a [Revocation],
+    ended_again: &'a [ExpiryChange],
     previous_database: Option<PathBuf>,
 }
 

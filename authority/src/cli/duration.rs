@@ -3,10 +3,10 @@
 use crate::clock;
 use crate::model::MAX_TIME;
 
-/// When something ends, as it was written.
+/// A time as it was written on the command line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum End {
-    /// It does not.
+pub(super) enum When {
+    /// Not at all.
     Never,
     /// This many seconds from now.
     In(i64),
@@ -14,7 +14,7 @@ pub(super) enum End {
     At(i64),
 }
 
-impl End {
+impl When {
     /// Reads `never`, a span, or a time.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text == "never" {
@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn ends_are_read() {
-        assert_eq!(End::parse("never"), Ok(End::Never));
-        assert_eq!(End::parse("90d"), Ok(End::In(90 * 86_400)));
-        assert_eq!(End::parse("2027-01-15T08:00:00Z"), Ok(End::At(1_800_000_000)));
+        assert_eq!(When::parse("never"), Ok(When::Never));
+        assert_eq!(When::parse("90d"), Ok(When::In(90 * 86_400)));
+        assert_eq!(When::parse("2027-01-15T08:00:00Z"), Ok(When::At(1_800_000_000)));
         for bad in
             ["", "d", "-1d", "+1d", "90", "500ms", "tomorrow", "99999999999999999d", "9999999999999d", "é"]
         {
-            assert!(End::parse(bad).is_err(), "{bad}");
+            assert!(When::parse(bad).is_err(), "{bad}");
         }
     }
 

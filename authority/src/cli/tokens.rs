@@ -1,6 +1,6 @@
 //! `flint tokens …`
 
-use super::duration::End;
+use super::duration::When;
 use super::{Global, output};
 use crate::clock;
 use crate::store::Actor;
@@ -18,8 +18,8 @@ pub(super) enum Tokens {
         #[arg(long = "permission", value_name = "RESOURCE:ACTION", required = true)]
         permissions: Vec<String>,
         /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-        #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
-        expires: End,
+        #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = When::parse)]
+        expires: When,
     },
     /// List API tokens
     List,

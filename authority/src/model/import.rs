@@ -37,9 +37,9 @@ pub enum Format {
     JsonLines,
 }
 
-/// A good line.
+/// A line that can be imported.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Line {
+pub struct GoodLine {
     /// Its number in the file, from 1.
     pub number: u64,
     /// The digest of a secret that somebody holds.
@@ -54,7 +54,7 @@ pub struct Line {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Parsed {
     /// The lines that can be used.
-    pub good: Vec<Line>,
+    pub good: Vec<GoodLine>,
     /// The lines that cannot.
     pub bad: BadLines,
 }
@@ -76,7 +76,7 @@ const FIELDS: [&str; 9] = [
     "rotate_by",
 ];
 
-impl Line {
+impl GoodLine {
     /// Whether this is the key that an import of the line has made, and it is still as the line says.
     #[must_use]
     pub fn has_become(&self, key: &Key) -> bool {
@@ -125,7 +125,7 @@ pub fn parse(text: &str, format: Format, most: usize, now: i64) -> Result<Parsed
                 }
                 None => {
                     seen.insert(digest, number);
-                    parsed.good.push(Line { number, digest, draft, says_rotate_by });
+                    parsed.good.push(GoodLine { number, digest, draft, says_rotate_by });
                 }
             },
         }

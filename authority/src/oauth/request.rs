@@ -14,7 +14,7 @@ pub const MAX_STATE: usize = 4_096;
 
 /// Everything that is asked for, each part of it allowed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Asked {
+pub struct AuthorizationRequest {
     /// Where the answer goes.
     pub back: Back,
     /// What the client wants, none of it more than it may ask for.
@@ -72,7 +72,12 @@ pub fn way_back(params: &Params, client: Option<&Client>) -> Result<Back, Unsafe
 ///
 /// # Errors
 /// The first fault, which goes to the client.
-pub fn judge(params: &Params, back: Back, client: &Client, resources: &Resources) -> Result<Asked, Fault> {
+pub fn judge(
+    params: &Params,
+    back: Back,
+    client: &Client,
+    resources: &Resources,
+) -> Result<AuthorizationRequest, Fault> {
     if params.repeats("resource") || params.bytes("state").is_ok_and(|state| state.is_some_and(is_too_long)) {
         return Err(Fault::invalid_request("A parameter was given more than once, or is too long"));
     }
@@ -96,7 +101,7 @@ pub fn judge(params: &Params, back: Back, client: &Client, resources: &Resources
     let challenge = challenge(params)?;
     let scope = scope_of(params, &client.registration.permissions)?;
     let resource = resource_of(params, resources)?;
-    Ok(Asked { back, scope, challenge, resource })
+    Ok(AuthorizationRequest { back, scope, challenge, resource })
 }
 
 fn is_too_long(state: &[u8]) -> bool {

@@ -8,8 +8,8 @@ use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
 
-/// One line, still to be written.
-pub(super) struct Line<'a> {
+/// What happened, for one line of the log.
+pub(super) struct AuditEvent<'a> {
     pub(super) action: &'static str,
     pub(super) subject_kind: &'static str,
     pub(super) subject: &'a str,
@@ -18,7 +18,12 @@ pub(super) struct Line<'a> {
 }
 
 impl Write<'_> {
-    pub(super) async fn record(&mut self, now: i64, actor: &Actor, line: Line<'_>) -> Result<(), StoreError> {
+    pub(super) async fn record(
+        &mut self,
+        now: i64,
+        actor: &Actor,
+        event: AuditEvent<'_>,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO audit (at, actor_kind, actor, address, action, subject_kind, subject, before_json, \
                    after_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         sqlx::query(sql)
@@ -26,11 +31,11 @@ impl Write<'_> {
             .bind(actor.kind)
             .bind(actor.name.as_str())
             .bind(actor.address.as_deref())
-            .bind(line.action)
-            .bind(line.subject_kind)
-            .bind(line.subject)
-            .bind(line.before.map(|value| value.to_string()))
-            .bind(line.after.map(|value| value.to_string()))
+            .bind(event.action)
+            .bind(event.subject_kind)
+            .bind(event.subject)
+            .bind(event.before.map(|value| value.to_string()))
+            .bind(event.after.map(|value| value.to_string()))
             .execute(&mut *self.tx)
             .await?;
         Ok(())
@@ -46,7 +51,7 @@ impl Write<'_> {
     ) -> Result<(), StoreError> {
         let subject = after.or(before).map_or("", |key| key.id.as_str());
         let (before, after) = (before.map(facts), after.map(facts));
-        self.record(now, actor, Line { action, subject_kind: "key", subject, before, after }).await
+        self.record(now, actor, AuditEvent { action, subject_kind: "key", subject, before, after }).await
     }
 }
 

@@ -11,7 +11,7 @@ mod search; // by which keys are found
 use flint_contract::key::Digest;
 use sqlx::AnyConnection;
 
-use super::recovery::journal::{End, Entry};
+use super::recovery::journal::{ExpiryChange, Revocation};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
@@ -220,10 +220,10 @@ impl Write<'_> {
             self.write_words(after).await?;
         }
         if before.revoked_at != after.revoked_at {
-            self.revoked.extend(Entry::of(after));
+            self.revoked.extend(Revocation::of(after));
         }
         if before.expires_at != after.expires_at {
-            self.ends.push(End::of(after));
+            self.ends.push(ExpiryChange::of(after));
         }
         self.record_key(now, actor, action, Some(before), Some(after)).await
     }

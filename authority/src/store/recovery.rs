@@ -22,7 +22,7 @@ use super::keys::row::{KeyRow, key_columns};
 use super::{Actor, Store, StoreError, Write, connection, files, new_epoch};
 use crate::config::Database;
 use crate::model::{Key, State};
-use journal::{End, Entry, Journal, Known, OauthEnd};
+use journal::{ExpiryChange, Journal, Known, OauthEnd, Revocation};
 
 /// How many digests are looked up at a time.
 const CHUNK: usize = 500;
@@ -37,9 +37,9 @@ const PASSING: &str = concat!(
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Recovered {
     /// Keys that the database took for good and the journal knew to be revoked.
-    pub replayed: Vec<Entry>,
+    pub replayed: Vec<Revocation>,
     /// Keys that end earlier than the database had it.
-    pub ended: Vec<End>,
+    pub ended: Vec<ExpiryChange>,
     /// What ended of OAuth without the database knowing.
     pub oauth: Vec<OauthEnd>,
     /// How many revocations the journal lacked.
@@ -126,7 +126,7 @@ impl Store {
         &self,
         known: &'known Known,
         now: i64,
-    ) -> Result<Vec<(String, &'known Entry)>, StoreError> {
+    ) -> Result<Vec<(String, &'known Revocation)>, StoreError> {
         self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await
     }
 
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// Revokes a key as the journal says, unless it is revoked already. Returns whether it did.
-    async fn replay(&self, id: &str, entry: &Entry, now: i64) -> Result<bool, StoreError> {
+    async fn replay(&self, id: &str, entry: &Revocation, now: i64) -> Result<bool, StoreError> {
         let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
         };
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Gives a key the earlier end that the journal has, where the database is older than that. Returns whether it did.
-    async fn bring_forward(&self, id: &str, end: &End, now: i64) -> Result<bool, StoreError> {
+    async fn bring_forward(&self, id: &str, end: &ExpiryChange, now: i64) -> Result<bool, StoreError> {
         let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
         };
@@ -208,17 +208,17 @@ impl Store {
         Ok((behind.len(), self.missing_from(known).await?.len()))
     }
 
-    async fn missing_from(&self, known: &Known) -> Result<Vec<Entry>, StoreError> {
-        let is_missing = |entry: &Entry| {
+    async fn missing_from(&self, known: &Known) -> Result<Vec<Revocation>, StoreError> {
+        let is_missing = |entry: &Revocation| {
             Digest::parse_hex(&entry.sha256).is_none_or(|digest| !known.revoked.contains_key(&digest))
         };
         Ok(self.revoked_keys().await?.into_iter().filter(is_missing).collect())
     }
 
-    async fn revoked_keys(&self) -> Result<Vec<Entry>, StoreError> {
+    async fn revoked_keys(&self) -> Result<Vec<Revocation>, StoreError> {
         let sql = "SELECT digest, id, revoked_at, revoke_reason FROM api_key WHERE revoked_at IS NOT NULL";
         let rows: Vec<Revoked> = sqlx::query_as(sql).fetch_all(&self.pool).await?;
-        let entry = |row: Revoked| Entry {
+        let entry = |row: Revoked| Revocation {
             sha256: hex::encode(row.digest),
             id: row.id,
             revoked_at: row.revoked_at,
@@ -243,11 +243,11 @@ impl Store {
 }
 
 /// A key that is refused already is behind nothing, also where the journal has an earlier time: of an attempt that failed.
-fn is_behind_revocation(key: &Key, entry: &Entry, now: i64) -> bool {
+fn is_behind_revocation(key: &Key, entry: &Revocation, now: i64) -> bool {
     key.state(now) != State::Revoked && key.revoked_at.is_none_or(|time| time > entry.revoked_at)
 }
 
-fn is_behind_end(key: &Key, end: &End) -> bool {
+fn is_behind_end(key: &Key, end: &ExpiryChange) -> bool {
     let is_later = key.expires_at.unwrap_or(i64::MAX) > end.expires_at.unwrap_or(i64::MAX);
     key.revoked_at.is_none() && key.version < end.version && is_later
 }

@@ -169,7 +169,7 @@ on_both! {
         // A new gateway never hears of it; nobody finds it; nobody brings it back.
         assert_eq!(gateway.get("/v1/key-table").await.ok()["keys"], serde_json::json!([]));
         assert!(harness.store.key(&made.key.id).await.is_err());
-        let line = flint::model::import::Line {
+        let line = flint::model::import::GoodLine {
             number: 1,
             digest: made.key.digest,
             draft: new_key("again").check(clock::now()).unwrap(),

@@ -10,7 +10,7 @@ use flint::model::usage::GoodReport;
 use flint::store::Store;
 use flint::store::feed::Position;
 use flint::store::people::sessions::SignIn;
-use flint::store::recovery::journal::{Entry, Journal, Known};
+use flint::store::recovery::journal::{Journal, Known, Revocation};
 use flint::store::recovery::restore;
 use flint::store::usage::received::Sender;
 use flint_contract::key::Digest;
@@ -290,7 +290,7 @@ on_both! {
         // Gone is gone, whatever else the row says.
         let sql = "UPDATE api_key SET revoked_at = NULL WHERE removed_at IS NOT NULL";
         sqlx::query(sql).execute(&mut connect(&test.database).await).await.unwrap();
-        let entry = |digest: &Digest, id: &str, revoked_at| Entry {
+        let entry = |digest: &Digest, id: &str, revoked_at| Revocation {
             sha256: digest.to_hex(),
             id: id.into(),
             revoked_at,
@@ -401,7 +401,7 @@ on_both! {
         let found = find().await;
         assert!(found.grade == Grade::Warn && found.finding.contains("lacks 1 revocation"), "{found:?}");
         // As where a revocation was written down and its commit failed.
-        let entry = Entry { sha256: other.digest.to_hex(), id: other.id, revoked_at: now, reason: None };
+        let entry = Revocation { sha256: other.digest.to_hex(), id: other.id, revoked_at: now, reason: None };
         journal.append(&[entry]).await.unwrap();
         let found = find().await;
         assert!(found.grade == Grade::Bad && found.finding.contains("has revoked 1 key"), "{found:?}");

@@ -1,6 +1,6 @@
 //! `flint keys create`
 
-use crate::cli::duration::End;
+use crate::cli::duration::When;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::NewKey;
@@ -31,14 +31,14 @@ pub(in crate::cli) struct Create {
     #[arg(long)]
     owner: Option<String>,
     /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
-    expires: End,
+    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = When::parse)]
+    expires: When,
     /// When it becomes valid, if not now: 7d or 2027-01-15T08:00:00Z
-    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
-    not_before: Option<End>,
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    not_before: Option<When>,
     /// When it is due for rotation: 90d or never
-    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = End::parse)]
-    rotate: End,
+    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = When::parse)]
+    rotate: When,
     /// An allowed client address or block; repeat for more, omit for any
     #[arg(long = "cidr", value_name = "BLOCK")]
     cidrs: Vec<String>,

@@ -1,6 +1,6 @@
 //! `flint keys update`
 
-use crate::cli::duration::End;
+use crate::cli::duration::When;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::Amendment;
@@ -30,11 +30,11 @@ pub(in crate::cli) struct Update {
     #[arg(long)]
     everywhere: bool,
     /// When it expires: 90d, never or 2027-01-15T08:00:00Z
-    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
-    expires: Option<End>,
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    expires: Option<When>,
     /// When it is due for rotation: 90d or never
-    #[arg(long, value_name = "WHEN", value_parser = End::parse)]
-    rotate: Option<End>,
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    rotate: Option<When>,
 }
 
 impl Update {

@@ -15,7 +15,7 @@ use crate::oauth::client::Client;
 use crate::oauth::consent::{Next, next};
 use crate::oauth::fault::Fault;
 use crate::oauth::params::Params;
-use crate::oauth::request::{Asked, client_id, judge, way_back};
+use crate::oauth::request::{AuthorizationRequest, client_id, judge, way_back};
 use crate::oauth::server::Server;
 use crate::server::address;
 use crate::store::StoreError;
@@ -28,7 +28,7 @@ pub(super) struct Coming<'a> {
     pub(super) server: Arc<Server>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: Client,
-    pub(super) asked: Asked,
+    pub(super) asked: AuthorizationRequest,
     /// Path and query, to come back to.
     pub(super) here: String,
     pub(super) now: i64,
@@ -102,7 +102,7 @@ impl Coming<'_> {
             Next::Denied => Ok(Ok(self.back(Err(Fault::access_denied())))),
             Next::Granted(left) => self.code(&session, &left, address).await.map(Ok),
             Next::Ask(offered) => {
-                let asked = Asked { scope: offered, ..self.asked.clone() };
+                let asked = AuthorizationRequest { scope: offered, ..self.asked.clone() };
                 let store = &self.site.store;
                 let token = store.ask(&session.digest, &self.client.id, &asked, self.now).await?;
                 let catalogue = store.permissions().await?;

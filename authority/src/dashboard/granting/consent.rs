@@ -16,7 +16,7 @@ use crate::clock;
 use crate::oauth::consent::{self, Answer};
 use crate::oauth::fault::Fault;
 use crate::oauth::redirect::shown_host;
-use crate::oauth::request::Asked;
+use crate::oauth::request::AuthorizationRequest;
 use crate::server::address;
 use crate::store::keys::catalogue::Offered;
 use crate::store::oauth::questions::Coded;
@@ -66,7 +66,7 @@ fn words(name: &str, catalogue: &[Offered]) -> String {
 pub(super) fn show(
     coming: &Coming<'_>,
     session: &UserSession,
-    asked: &Asked,
+    asked: &AuthorizationRequest,
     token: &str,
     catalogue: &[Offered],
 ) -> Response {

@@ -143,7 +143,7 @@ impl Chart {
                 .iter()
                 .map(|(outcome, count)| Outcome {
                     class: class(outcome),
-                    label: words(outcome),
+                    label: outcome_label(outcome),
                     count: number(*count),
                 })
                 .collect(),
@@ -173,7 +173,7 @@ fn stack<'a>(
     let piece = |(outcome, count): (&str, i64)| {
         let height = scale(count, top, CHART_HEIGHT).min(y);
         y -= height;
-        let label = format!("{begin}: {} {}", number(count), words(outcome));
+        let label = format!("{begin}: {} {}", number(count), outcome_label(outcome));
         Bar { label, ..Bar::of(x, y, (width - 1).max(1), height, class(outcome)) }
     };
     by.into_iter().map(piece).filter(|bar| bar.height > 0).collect()
@@ -202,7 +202,7 @@ fn class(outcome: &str) -> &'static str {
 }
 
 /// The words for an outcome.
-fn words(outcome: &str) -> String {
+fn outcome_label(outcome: &str) -> String {
     match outcome {
         "allowed" => "allowed".into(),
         "missing_permission" => "refused: permission".into(),

@@ -41,7 +41,7 @@ impl LogEntry {
         let origin: Vec<_> = kind.into_iter().chain(line.address.as_deref()).collect();
         Self {
             when: When::from_now(line.at, now),
-            action: words(&line.action),
+            action: action_label(&line.action),
             origin: origin.join(", "),
             subject_name: name.map(Into::into),
             subject_link: match line.subject_kind.as_str() {
@@ -58,7 +58,7 @@ impl LogEntry {
 }
 
 /// `key.revoke` as people say it.
-fn words(action: &str) -> String {
+fn action_label(action: &str) -> String {
     match action {
         "key.create" => "generated key",
         "key.import" => "imported key",

@@ -100,7 +100,7 @@ fn a_line_knows_its_key_again() {
         let text = format!("sha256,name,environment,{name}\n{HEX},CI,live,{value}\n");
         parse(&text, Format::Csv, now).good.remove(0)
     };
-    let make = |line: &Line, now| {
+    let make = |line: &GoodLine, now| {
         let issuance =
             Issuance { id: "key_1".into(), digest: line.digest, hint: None, now, by: "cli:test".into() };
         issuance.key(line.draft.clone())

@@ -42,7 +42,7 @@ fn query(change: &str) -> String {
     format!("{}&{change}", kept.join("&"))
 }
 
-fn judged(query: &str, client: &Client) -> Result<Asked, Fault> {
+fn judged(query: &str, client: &Client) -> Result<AuthorizationRequest, Fault> {
     let params = Params::parse(query.as_bytes()).unwrap();
     let back = way_back(&params, Some(client)).expect("a way back");
     judge(&params, back, client, &resources())

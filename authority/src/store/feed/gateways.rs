@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use crate::clock;
 use crate::model::draft::{Mistakes, Overlap};
 use crate::secret::{self, GATEWAY_PREFIX, Secret};
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// A gateway that may read the table and report use: one registration, any number of Envoy processes.
@@ -200,7 +200,7 @@ impl Write<'_> {
         id: &str,
         after: Option<Value>,
     ) -> Result<(), StoreError> {
-        let line = Line { action, subject_kind: "gateway", subject: id, before: None, after };
+        let line = AuditEvent { action, subject_kind: "gateway", subject: id, before: None, after };
         self.record(now, actor, line).await
     }
 }

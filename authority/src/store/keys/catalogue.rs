@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::model::draft::Mistakes;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError};
 
 /// A permission that is offered.
@@ -54,7 +54,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
         let after = Some(json!({ "description": offered.description }));
-        let line = Line {
+        let line = AuditEvent {
             action: "permission.offer",
             subject_kind: "permission",
             subject: &offered.name,
@@ -78,7 +78,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound("permission in the catalogue"));
         }
-        let line = Line {
+        let line = AuditEvent {
             action: "permission.withdraw",
             subject_kind: "permission",
             subject: name,

@@ -18,10 +18,10 @@ use crate::clock;
 use crate::config::Database;
 use crate::model::Key;
 use crate::model::draft::Mistake;
-use crate::model::import::{BadLine, BadLines, Format, Line, Parsed, TooManyLines, parse};
+use crate::model::import::{BadLine, BadLines, Format, GoodLine, Parsed, TooManyLines, parse};
 use crate::model::lifecycle::Issuance;
 use crate::secret;
-use crate::store::audit::Line as AuditRecord;
+use crate::store::audit::AuditEvent;
 use crate::store::recovery::journal::Known;
 use crate::store::{Actor, Store, StoreError};
 
@@ -48,7 +48,7 @@ pub struct File {
 #[derive(Debug)]
 pub struct Plan {
     /// The lines that make keys.
-    pub good: Vec<Line>,
+    pub good: Vec<GoodLine>,
     /// The lines that cannot be used. If there are any, nothing may be imported.
     pub bad: BadLines,
     /// How many lines are left out because their digests are here already.
@@ -95,7 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database or the journal fails.
-    pub async fn find_existing(&self, lines: &[Line]) -> Result<Existing, StoreError> {
+    pub async fn find_existing(&self, lines: &[GoodLine]) -> Result<Existing, StoreError> {
         let known = self.journalled(lines).await?;
         let mut found = Existing::default();
         for chunk in lines.chunks(CHUNK) {
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// The keys that have these lines' digests, and whether each was removed.
-    async fn keys_by_digest(&self, lines: &[Line]) -> Result<HashMap<Vec<u8>, (Key, bool)>, StoreError> {
+    async fn keys_by_digest(&self, lines: &[GoodLine]) -> Result<HashMap<Vec<u8>, (Key, bool)>, StoreError> {
         let places: Vec<String> = (1..=lines.len()).map(|number| format!("${number}")).collect();
         let sql = concat!("SELECT ", key_columns!(), ", removed_at FROM api_key WHERE digest IN (");
         let sql = format!("{sql}{})", places.join(", "));
@@ -150,7 +150,7 @@ impl Store {
     /// If a digest is here already or was revoked; nothing is imported then.
     pub async fn import_keys(
         &self,
-        lines: &[Line],
+        lines: &[GoodLine],
         now: i64,
         actor: &Actor,
     ) -> Result<Vec<String>, StoreError> {
@@ -165,7 +165,7 @@ impl Store {
     /// As [`Store::import_keys`].
     pub async fn import_in_steps(
         &self,
-        lines: &[Line],
+        lines: &[GoodLine],
         actor: &Actor,
         mut progress: impl FnMut(usize) + Send,
     ) -> Result<Vec<String>, StoreError> {
@@ -181,7 +181,7 @@ impl Store {
         Ok(ids)
     }
 
-    async fn refuse_revoked(&self, lines: &[Line]) -> Result<(), StoreError> {
+    async fn refuse_revoked(&self, lines: &[GoodLine]) -> Result<(), StoreError> {
         let known = self.journalled(lines).await?;
         if lines.iter().any(|line| known.revoked.contains_key(&line.digest)) {
             return Err(StoreError::KeyWasRevoked);
@@ -189,7 +189,12 @@ impl Store {
         Ok(())
     }
 
-    async fn write_lines(&self, lines: &[Line], now: i64, actor: &Actor) -> Result<Vec<String>, StoreError> {
+    async fn write_lines(
+        &self,
+        lines: &[GoodLine],
+        now: i64,
+        actor: &Actor,
+    ) -> Result<Vec<String>, StoreError> {
         let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let mut write = self.write().await?;
         let first = write.next_changes(count).await?;
@@ -208,7 +213,7 @@ impl Store {
             }
             let after = json!({ "name": key.name, "environment": key.environment.as_str(),
                                 "permissions": key.permissions, "owner": key.owner });
-            let record = AuditRecord {
+            let record = AuditEvent {
                 action: "key.import",
                 subject_kind: "key",
                 subject: &key.id,
@@ -223,7 +228,7 @@ impl Store {
     }
 
     /// What the journal says of these lines' digests, if there is one.
-    async fn journalled(&self, lines: &[Line]) -> Result<Known, StoreError> {
+    async fn journalled(&self, lines: &[GoodLine]) -> Result<Known, StoreError> {
         let Some(journal) = self.journal.clone() else {
             return Ok(Known::default());
         };

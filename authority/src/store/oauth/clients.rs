@@ -14,7 +14,7 @@ use crate::oauth::client::{
     Amendment, AuthMethod, Client, GrantType, Kind, Lifetimes, NewClient, Registration,
 };
 use crate::secret::{self, Secret};
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// What may be told of a client's secret.
@@ -38,7 +38,7 @@ pub struct Described {
 }
 
 #[derive(FromRow)]
-pub(super) struct Row {
+pub(super) struct ClientRow {
     id: String,
     name: String,
     kind: String,
@@ -61,20 +61,20 @@ pub(super) struct Row {
 #[derive(FromRow)]
 struct KnownRow {
     #[sqlx(flatten)]
-    client: Row,
+    client: ClientRow,
     digest: Option<Vec<u8>>,
     ends_at: Option<i64>,
 }
 
-/// What a [`Row`] is read from.
+/// What a [`ClientRow`] is read from.
 pub(super) const FROM_CLIENT: &str = "SELECT id, name, kind, environment, redirect_uris, permissions, grant_types, auth_method, \
      jwks, access_seconds, refresh_idle_seconds, refresh_max_seconds, created_at, created_by, disabled_at, last_used_at \
      FROM oauth_client WHERE removed_at IS NULL";
 
-impl TryFrom<Row> for Client {
+impl TryFrom<ClientRow> for Client {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: ClientRow) -> Result<Self, StoreError> {
         let corrupt = || StoreError::Corrupt("oauth_client");
         let grant_types = read_list(&row.grant_types, "oauth_client.grant_types")?;
         let grant_types: Option<Vec<_>> = grant_types.iter().map(|word| GrantType::parse(word)).collect();
@@ -145,7 +145,7 @@ impl Store {
     /// If the database fails.
     pub async fn oauth_clients(&self, now: i64) -> Result<Vec<Described>, StoreError> {
         let sql = format!("{FROM_CLIENT} ORDER BY created_at DESC, id DESC");
-        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
+        let rows: Vec<ClientRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
         let sql = "SELECT client_id, hint, created_at, expires_at FROM oauth_client_secret \
                    WHERE expires_at IS NULL OR expires_at > $1 ORDER BY created_at, expires_at";
         let secrets: Vec<(String, String, i64, Option<i64>)> =
@@ -176,7 +176,7 @@ impl Store {
     /// If the database fails.
     pub async fn find_oauth_client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         let sql = format!("{FROM_CLIENT} AND id = $1");
-        let row: Option<Row> =
+        let row: Option<ClientRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&self.pool).await?;
         row.map(Client::try_from).transpose()
     }
@@ -318,7 +318,7 @@ impl Write<'_> {
     /// The client, which nobody else changes until the commit.
     async fn client_to_change(&mut self, id: &str) -> Result<Client, StoreError> {
         let sql = format!("{FROM_CLIENT} AND id = $1{}", self.store.alone());
-        let row: Option<Row> =
+        let row: Option<ClientRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&mut *self.tx).await?;
         row.ok_or(StoreError::NotFound("OAuth client"))?.try_into()
     }
@@ -326,7 +326,7 @@ impl Write<'_> {
     /// The client as it is, which nobody changes until the commit.
     pub(super) async fn client_as_it_is(&mut self, id: &str) -> Result<Option<Client>, StoreError> {
         let sql = format!("{FROM_CLIENT} AND id = $1{}", self.store.shared());
-        let row: Option<Row> =
+        let row: Option<ClientRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&mut *self.tx).await?;
         row.map(Client::try_from).transpose()
     }
@@ -449,7 +449,8 @@ impl Write<'_> {
         after: &Client,
     ) -> Result<(), StoreError> {
         let (before, subject) = (before.map(facts), after.id.as_str());
-        let line = Line { action, subject_kind: "oauth_client", subject, before, after: Some(facts(after)) };
+        let line =
+            AuditEvent { action, subject_kind: "oauth_client", subject, before, after: Some(facts(after)) };
         self.record(now, actor, line).await
     }
 }

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::clock;
 use crate::oauth::token::MAX_SKEW;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::recovery::journal::OauthEnd;
 use crate::store::{Actor, Store, StoreError, Write};
 
@@ -79,7 +79,7 @@ impl Store {
         }
         let mut write = self.write().await?;
         write.end_access_tokens("jti = $1", jti, now).await?;
-        let line = Line {
+        let line = AuditEvent {
             action: "oauth.token.revoke",
             subject_kind: "oauth_token",
             subject: jti,
@@ -203,7 +203,8 @@ impl Write<'_> {
         let (grant_id, client_id, user_id): (String, String, String) =
             sqlx::query_as(sql).bind(family_id).fetch_one(&mut *self.tx).await?;
         let after = Some(json!({ "client": client_id, "user": user_id, "ended_at": clock::to_text(now) }));
-        let line = Line { action, subject_kind: "oauth_grant", subject: &grant_id, before: None, after };
+        let line =
+            AuditEvent { action, subject_kind: "oauth_grant", subject: &grant_id, before: None, after };
         self.record(now, actor, line).await
     }
 }

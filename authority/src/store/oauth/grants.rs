@@ -8,7 +8,7 @@ use crate::clock;
 use crate::model::draft::Mistakes;
 use crate::oauth::consent;
 use crate::secret;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// The most grants that are listed, the youngest first.
@@ -56,7 +56,7 @@ pub struct GrantFilter {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct GrantRow {
     id: String,
     client_id: String,
     client_name: String,
@@ -83,10 +83,10 @@ const SELECT: &str = "SELECT oauth_grant.id, client_id, oauth_client.name AS cli
     oauth_grant.last_used_at, revoked_at, revoke_reason FROM oauth_grant \
     JOIN oauth_client ON oauth_client.id = client_id JOIN oauth_user ON oauth_user.id = user_id";
 
-impl TryFrom<Row> for Grant {
+impl TryFrom<GrantRow> for Grant {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: GrantRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id,
             client_id: row.client_id,
@@ -115,7 +115,7 @@ impl Store {
             "{SELECT} WHERE ($1 = '' OR client_id = $1) AND ($2 = '' OR user_id = $2 OR oauth_user.name = $2){live} \
              ORDER BY oauth_grant.created_at DESC, oauth_grant.id DESC LIMIT $3"
         );
-        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        let rows: Vec<GrantRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(filter.client.clone().unwrap_or_default())
             .bind(filter.user.clone().unwrap_or_default())
             .bind(MAX_LISTED)
@@ -179,7 +179,7 @@ const LIVE: &str = "SELECT permissions FROM oauth_grant \
 impl Write<'_> {
     async fn grant(&mut self, id: &str) -> Result<Grant, StoreError> {
         let sql = format!("{SELECT} WHERE oauth_grant.id = $1");
-        let row: Option<Row> =
+        let row: Option<GrantRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&mut *self.tx).await?;
         row.ok_or(StoreError::NotFound("grant"))?.try_into()
     }
@@ -303,7 +303,8 @@ impl Write<'_> {
             "revoked_at": grant.revoked_at.map(clock::to_text),
             "revoke_reason": grant.revoke_reason,
         }));
-        let line = Line { action, subject_kind: "oauth_grant", subject: &grant.id, before: None, after };
+        let line =
+            AuditEvent { action, subject_kind: "oauth_grant", subject: &grant.id, before: None, after };
         self.record(now, actor, line).await
     }
 }

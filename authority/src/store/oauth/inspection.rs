@@ -22,7 +22,7 @@ pub struct LiveRefresh {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct LiveRefreshRow {
     client_id: String,
     user_id: String,
     scope: String,
@@ -46,8 +46,9 @@ impl Store {
                    WHERE digest = $1 AND oauth_refresh_token.used_at IS NULL AND ended_at IS NULL \
                    AND oauth_refresh_token.expires_at > $2 AND oauth_family.expires_at > $2";
         let digest = Digest::of(token.as_bytes()).as_bytes().to_vec();
-        let row: Option<Row> = sqlx::query_as(sql).bind(digest).bind(now).fetch_optional(&self.pool).await?;
-        let read = |row: Row| {
+        let row: Option<LiveRefreshRow> =
+            sqlx::query_as(sql).bind(digest).bind(now).fetch_optional(&self.pool).await?;
+        let read = |row: LiveRefreshRow| {
             Ok(LiveRefresh {
                 scope: read_list(&row.scope, "oauth_family.scope")?,
                 client_id: row.client_id,

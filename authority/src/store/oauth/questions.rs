@@ -11,7 +11,7 @@ use super::{read_list, write_list};
 use crate::clock;
 use crate::oauth::CODE_PREFIX;
 use crate::oauth::family::CODE_SECONDS;
-use crate::oauth::request::{Asked, Back};
+use crate::oauth::request::{AuthorizationRequest, Back};
 use crate::oauth::scope;
 use crate::secret::{self, Secret};
 use crate::store::{Actor, Store, StoreError, Write};
@@ -29,7 +29,7 @@ pub struct Question {
     /// Who wants to know.
     pub client_id: String,
     /// What was asked; its scope is what was offered.
-    pub asked: Asked,
+    pub asked: AuthorizationRequest,
     /// Whether it was answered.
     pub is_answered: bool,
 }
@@ -46,7 +46,7 @@ pub enum Coded {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct QuestionRow {
     client_id: String,
     redirect_uri: String,
     state: Option<Vec<u8>>,
@@ -65,7 +65,7 @@ impl Store {
         &self,
         session: &Digest,
         client_id: &str,
-        asked: &Asked,
+        asked: &AuthorizationRequest,
         now: i64,
     ) -> Result<Secret, StoreError> {
         let token = Secret::generate_long("")?;
@@ -104,7 +104,7 @@ impl Store {
     ) -> Result<Option<Question>, StoreError> {
         let sql = "SELECT client_id, redirect_uri, state, offered, challenge, resource, answered_at \
                    FROM oauth_question WHERE digest = $1 AND session = $2 AND asked_at > $3";
-        let row: Option<Row> = sqlx::query_as(sql)
+        let row: Option<QuestionRow> = sqlx::query_as(sql)
             .bind(Digest::of(token.as_bytes()).as_bytes().to_vec())
             .bind(session.as_bytes().to_vec())
             .bind(now - ANSWERABLE)
@@ -113,7 +113,7 @@ impl Store {
         let Some(row) = row else {
             return Ok(None);
         };
-        let asked = Asked {
+        let asked = AuthorizationRequest {
             back: Back { redirect_uri: row.redirect_uri, state: row.state },
             scope: read_list(&row.offered, "oauth_question.offered")?,
             challenge: row.challenge,

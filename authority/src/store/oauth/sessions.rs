@@ -7,7 +7,7 @@ use super::read_list;
 use super::users::User;
 use crate::password;
 use crate::secret::Secret;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::people::sessions::{IDLE, LIFETIME, MOST, Realm};
 use crate::store::{Actor, Store, StoreError, Write};
 
@@ -34,7 +34,7 @@ pub enum UserSignIn {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct UserSessionRow {
     id: String,
     name: String,
     permissions: String,
@@ -98,7 +98,7 @@ impl Store {
                    FROM oauth_session JOIN oauth_user ON oauth_user.id = user_id \
                    WHERE digest = $1 AND expires_at > $2 AND seen_at > $3 AND disabled_at IS NULL";
         let digest = Digest::of(cookie.as_bytes());
-        let row: Option<Row> = sqlx::query_as(sql)
+        let row: Option<UserSessionRow> = sqlx::query_as(sql)
             .bind(digest.as_bytes().to_vec())
             .bind(now)
             .bind(now - IDLE)
@@ -170,8 +170,13 @@ impl Store {
         sqlx::query(sql).bind(now).bind(id).execute(&mut *write.tx).await?;
         write.end_attempt(Realm::User, name, address).await?;
         let actor = Actor { kind: "user", name: name.into(), address: address.map(Into::into) };
-        let line =
-            Line { action: "user.sign_in", subject_kind: "user", subject: id, before: None, after: None };
+        let line = AuditEvent {
+            action: "user.sign_in",
+            subject_kind: "user",
+            subject: id,
+            before: None,
+            after: None,
+        };
         write.record(now, &actor, line).await?;
         write.commit().await?;
         Ok(UserSignIn::Done(secret))
@@ -189,8 +194,13 @@ impl Store {
             return Ok(());
         };
         let actor = Actor { address: address.map(Into::into), ..Actor::system() };
-        let line =
-            Line { action: "user.sign_in_failed", subject_kind: "user", subject, before: None, after: None };
+        let line = AuditEvent {
+            action: "user.sign_in_failed",
+            subject_kind: "user",
+            subject,
+            before: None,
+            after: None,
+        };
         let mut write = self.write().await?;
         write.record(now, &actor, line).await?;
         write.commit().await

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::oauth::key_life::{self, Algorithm, KeyTimes, MAX_PUBLISHED};
 use crate::oauth::keyring::{KeyError, Keyring};
 use crate::secret;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// A key as it is published.
@@ -20,7 +20,7 @@ pub struct SigningKey {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct SigningKeyRow {
     kid: String,
     algorithm: String,
     jwk: String,
@@ -32,10 +32,10 @@ struct Row {
 const SELECT: &str = "SELECT kid, algorithm, jwk, created_at, signs_from, published_until FROM oauth_signing_key \
     WHERE published_until IS NULL OR published_until > $1 ORDER BY signs_from, kid";
 
-impl TryFrom<Row> for SigningKey {
+impl TryFrom<SigningKeyRow> for SigningKey {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: SigningKeyRow) -> Result<Self, StoreError> {
         let corrupt = || StoreError::Corrupt("oauth_signing_key");
         let times = KeyTimes {
             kid: row.kid,
@@ -54,7 +54,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn signing_keys(&self, now: i64) -> Result<Vec<SigningKey>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(SELECT).bind(now).fetch_all(&self.pool).await?;
+        let rows: Vec<SigningKeyRow> = sqlx::query_as(SELECT).bind(now).fetch_all(&self.pool).await?;
         rows.into_iter().map(SigningKey::try_from).collect()
     }
 
@@ -113,7 +113,7 @@ impl Store {
         let mut write = self.write().await?;
         // One rotation at a time.
         write.lock_changes().await?;
-        let rows: Vec<Row> = sqlx::query_as(SELECT).bind(now).fetch_all(&mut *write.tx).await?;
+        let rows: Vec<SigningKeyRow> = sqlx::query_as(SELECT).bind(now).fetch_all(&mut *write.tx).await?;
         let before: Vec<_> = rows.into_iter().map(SigningKey::try_from).collect::<Result<_, _>>()?;
         if only_first && before.iter().any(stays) {
             return Ok(false);
@@ -186,8 +186,13 @@ impl Write<'_> {
             "others_withdrawn": at_once,
         }));
         let subject = key.times.kid.as_str();
-        let line =
-            Line { action: "oauth.keys.rotate", subject_kind: "signing_key", subject, before: None, after };
+        let line = AuditEvent {
+            action: "oauth.keys.rotate",
+            subject_kind: "signing_key",
+            subject,
+            before: None,
+            after,
+        };
         self.record(now, actor, line).await
     }
 }

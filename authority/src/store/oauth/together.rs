@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, oneshot};
 
-use super::clients::{FROM_CLIENT, Row};
+use super::clients::{ClientRow, FROM_CLIENT};
 use super::tokens::{Issued, new_jti};
 use crate::oauth::client::Client;
 use crate::store::{Store, StoreError, Write};
@@ -133,7 +133,7 @@ impl Write<'_> {
         let places: Vec<_> = (1..=ids.len()).map(|place| format!("${place}")).collect();
         let sql =
             format!("{FROM_CLIENT} AND id IN ({}) ORDER BY id{}", places.join(", "), self.store.shared());
-        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        let mut query = sqlx::query_as::<_, ClientRow>(AssertSqlSafe(sql));
         for id in ids {
             query = query.bind(id.to_owned());
         }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::model::draft::Mistakes;
 use crate::password;
 use crate::secret::{self, Secret};
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::people::operators::check_password;
 use crate::store::{Actor, Store, StoreError, Write};
 
@@ -56,7 +56,7 @@ pub(super) struct Permitted {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct UserRow {
     id: String,
     name: String,
     permissions: String,
@@ -67,10 +67,10 @@ struct Row {
 
 const COLUMNS: &str = "id, name, permissions, created_at, disabled_at, last_sign_in_at";
 
-impl TryFrom<Row> for User {
+impl TryFrom<UserRow> for User {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
         Ok(Self {
             permissions: read_list(&row.permissions, "oauth_user.permissions")?,
             id: row.id,
@@ -130,7 +130,7 @@ impl Store {
     /// If the database fails.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM oauth_user ORDER BY name");
-        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
+        let rows: Vec<UserRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
         rows.into_iter().map(User::try_from).collect()
     }
 
@@ -140,7 +140,7 @@ impl Store {
     /// If there is no such user.
     pub async fn user(&self, id: &str) -> Result<User, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM oauth_user WHERE id = $1 OR name = $1");
-        let row: Option<Row> =
+        let row: Option<UserRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&self.pool).await?;
         row.ok_or(StoreError::NotFound("user"))?.try_into()
     }
@@ -232,7 +232,7 @@ impl Write<'_> {
     async fn user_to_change(&mut self, id: &str) -> Result<User, StoreError> {
         let sql =
             format!("SELECT {COLUMNS} FROM oauth_user WHERE id = $1 OR name = $1{}", self.store.alone());
-        let row: Option<Row> =
+        let row: Option<UserRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&mut *self.tx).await?;
         row.ok_or(StoreError::NotFound("user"))?.try_into()
     }
@@ -289,7 +289,7 @@ impl Write<'_> {
     ) -> Result<(), StoreError> {
         let disabled = user.disabled_at.is_some();
         let after = Some(json!({ "name": user.name, "permissions": user.permissions, "disabled": disabled }));
-        let line = Line { action, subject_kind: "user", subject: &user.id, before: None, after };
+        let line = AuditEvent { action, subject_kind: "user", subject: &user.id, before: None, after };
         self.record(now, actor, line).await
     }
 }

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use crate::clock;
 use crate::model::draft::Mistakes;
 use crate::secret::{self, API_TOKEN_PREFIX, Secret};
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError};
 
 /// A token, without its secret.
@@ -192,12 +192,12 @@ impl Store {
     }
 }
 
-fn line<'a>(action: &'static str, token: &'a ApiToken) -> Line<'a> {
+fn line<'a>(action: &'static str, token: &'a ApiToken) -> AuditEvent<'a> {
     let after = json!({
         "name": token.name,
         "permissions": token.permissions,
         "expires_at": token.expires_at.map(clock::to_text),
         "revoked_at": token.revoked_at.map(clock::to_text),
     });
-    Line { action, subject_kind: "api_token", subject: &token.id, before: None, after: Some(after) }
+    AuditEvent { action, subject_kind: "api_token", subject: &token.id, before: None, after: Some(after) }
 }

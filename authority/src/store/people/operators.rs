@@ -7,7 +7,7 @@ use crate::clock;
 use crate::model::draft::{Mistake, Mistakes};
 use crate::password::{self, MAX_BYTES, MIN_LENGTH};
 use crate::secret::{self, Secret};
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// A person who may sign in.
@@ -158,7 +158,8 @@ impl Write<'_> {
         operator: &Operator,
     ) -> Result<(), StoreError> {
         let after = Some(json!({ "name": operator.name, "disabled": operator.disabled_at.is_some() }));
-        let line = Line { action, subject_kind: "operator", subject: &operator.id, before: None, after };
+        let line =
+            AuditEvent { action, subject_kind: "operator", subject: &operator.id, before: None, after };
         self.record(now, actor, line).await
     }
 }

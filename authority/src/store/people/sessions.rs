@@ -24,7 +24,7 @@ use sqlx::FromRow;
 use super::operators::Operator;
 use crate::password;
 use crate::secret::Secret;
-use crate::store::audit::Line;
+use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// The most sessions of one operator; the oldest ends for another.
@@ -71,7 +71,7 @@ pub(in crate::store) enum Realm {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct SessionRow {
     id: String,
     name: String,
     created_at: i64,
@@ -173,7 +173,7 @@ impl Store {
                    JOIN operator ON operator.id = session.operator_id \
                    WHERE digest = $1 AND expires_at > $2 AND seen_at > $3 AND disabled_at IS NULL";
         let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
-        let row: Option<Row> = sqlx::query_as(sql)
+        let row: Option<SessionRow> = sqlx::query_as(sql)
             .bind(digest.clone())
             .bind(now)
             .bind(now - IDLE)
@@ -187,7 +187,7 @@ impl Store {
             let write = self.write().await?;
             self.touch_session(write, digest, now).await?;
         }
-        let Row { id, name, created_at, created_by, csrf_token, .. } = row;
+        let SessionRow { id, name, created_at, created_by, csrf_token, .. } = row;
         let operator = Operator { id, name, created_at, created_by, disabled_at: None };
         Ok(Some(Session { operator, csrf_token }))
     }
@@ -252,7 +252,7 @@ impl Store {
         let after = Some(json!({ "name": name }));
         let subject = &session.operator.id;
         let line =
-            Line { action: "operator.sign_in", subject_kind: "operator", subject, before: None, after };
+            AuditEvent { action: "operator.sign_in", subject_kind: "operator", subject, before: None, after };
         write.record(now, &actor, line).await?;
         write.commit().await?;
         Ok((secret, session))
@@ -345,7 +345,7 @@ impl Store {
             return Ok(());
         };
         let actor = Actor { address: address.map(Into::into), ..Actor::system() };
-        let line = Line {
+        let line = AuditEvent {
             action: "operator.sign_in_failed",
             subject_kind: "operator",
             subject,

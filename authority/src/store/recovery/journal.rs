@@ -28,7 +28,7 @@ pub struct Journal {
 
 /// One revocation.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Entry {
+pub struct Revocation {
     /// The digest of the key, in hexadecimal.
     pub sha256: String,
     /// The key's public id.
@@ -42,7 +42,7 @@ pub struct Entry {
 
 /// What a key's end was changed to.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct End {
+pub struct ExpiryChange {
     /// The digest of the key, in hexadecimal.
     pub sha256: String,
     /// The key's public id.
@@ -68,19 +68,19 @@ pub struct OauthEnd {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Known {
     /// Every revocation by digest, the earliest of each.
-    pub revoked: HashMap<Digest, Entry>,
+    pub revoked: HashMap<Digest, Revocation>,
     /// The last change of each key's end.
-    pub ends: HashMap<Digest, End>,
+    pub ends: HashMap<Digest, ExpiryChange>,
     /// The last change of each thing of OAuth, by kind and id.
     pub oauth: HashMap<(String, String), Option<i64>>,
 }
 
-/// A line. The first that fits is meant.
+/// A line of any kind. The first variant that fits applies.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Line {
-    Revocation(Entry),
-    End(End),
+enum Record {
+    Revocation(Revocation),
+    Expiry(ExpiryChange),
     Oauth(OauthEnd),
 }
 
@@ -119,11 +119,11 @@ impl Journal {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub async fn append<Line: Serialize>(&self, entries: &[Line]) -> Result<(), StoreError> {
+    pub async fn append<Record: Serialize>(&self, records: &[Record]) -> Result<(), StoreError> {
         let mut text = String::new();
-        for entry in entries {
+        for record in records {
             text.push_str(
-                &serde_json::to_string(entry).map_err(|_| StoreError::Corrupt("a line of the journal"))?,
+                &serde_json::to_string(record).map_err(|_| StoreError::Corrupt("a line of the journal"))?,
             );
             text.push('\n');
         }
@@ -160,9 +160,9 @@ impl Journal {
         for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(|error| self.failed(error))?;
             match serde_json::from_slice(&line) {
-                Ok(Line::Revocation(entry)) => known.add_revocation(entry, &is_asked_for),
-                Ok(Line::End(end)) => known.add_end(end, &is_asked_for),
-                Ok(Line::Oauth(end)) => drop(known.oauth.insert((end.oauth, end.id), end.at)),
+                Ok(Record::Revocation(entry)) => known.add_revocation(entry, &is_asked_for),
+                Ok(Record::Expiry(end)) => known.add_end(end, &is_asked_for),
+                Ok(Record::Oauth(end)) => drop(known.oauth.insert((end.oauth, end.id), end.at)),
                 Err(_) => {}
             }
         }
@@ -175,7 +175,7 @@ impl Journal {
 }
 
 impl Known {
-    fn add_revocation(&mut self, entry: Entry, is_asked_for: impl Fn(&Digest) -> bool) {
+    fn add_revocation(&mut self, entry: Revocation, is_asked_for: impl Fn(&Digest) -> bool) {
         if let Some(digest) = Digest::parse_hex(&entry.sha256).filter(is_asked_for) {
             let revoked_at = entry.revoked_at;
             let first = self.revoked.entry(digest).or_insert(entry);
@@ -183,7 +183,7 @@ impl Known {
         }
     }
 
-    fn add_end(&mut self, end: End, is_asked_for: impl Fn(&Digest) -> bool) {
+    fn add_end(&mut self, end: ExpiryChange, is_asked_for: impl Fn(&Digest) -> bool) {
         if let Some(digest) = Digest::parse_hex(&end.sha256).filter(is_asked_for) {
             self.ends.insert(digest, end);
         }
@@ -219,7 +219,7 @@ fn is_torn(file: &mut std::fs::File) -> std::io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-impl Entry {
+impl Revocation {
     /// The line of a key, if it is revoked.
     #[must_use]
     pub fn of(key: &Key) -> Option<Self> {
@@ -229,7 +229,7 @@ impl Entry {
     }
 }
 
-impl End {
+impl ExpiryChange {
     /// The line of a key whose end was changed.
     #[must_use]
     pub fn of(key: &Key) -> Self {
@@ -247,7 +247,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::beside(&directory.path().join("flint.db"));
         assert_eq!(journal.read().unwrap(), Known::default());
-        let entry = |name: &str, revoked_at| Entry {
+        let entry = |name: &str, revoked_at| Revocation {
             sha256: Digest::of(name.as_bytes()).to_hex(),
             id: name.into(),
             revoked_at,
@@ -275,7 +275,12 @@ mod tests {
         let (digest, old) = (Digest::of(b"a"), Digest::of(b"old"));
         let line = format!("{{\"sha256\":\"{}\",\"id\":\"old\",\"revoked_at\":5}}\n", old.to_hex());
         std::fs::write(journal.path(), line).unwrap();
-        let end = |version, expires_at| End { sha256: digest.to_hex(), id: "a".into(), version, expires_at };
+        let end = |version, expires_at| ExpiryChange {
+            sha256: digest.to_hex(),
+            id: "a".into(),
+            version,
+            expires_at,
+        };
         journal.append(&[end(2, Some(100))]).await.unwrap();
         journal.append(&[end(3, None)]).await.unwrap();
         let known = journal.read().unwrap();
@@ -283,6 +288,6 @@ mod tests {
         assert_eq!((known.ends.len(), &known.ends[&digest]), (1, &end(3, None)));
         // A program that knows revocations only leaves such a line out.
         let line = serde_json::to_string(&end(2, Some(100))).unwrap();
-        assert!(serde_json::from_str::<Entry>(&line).is_err());
+        assert!(serde_json::from_str::<Revocation>(&line).is_err());
     }
 }

@@ -1,6 +1,6 @@
 use flint::oauth::client::{Amendment, NewClient};
 use flint::oauth::family::ShownCode;
-use flint::oauth::request::{Asked, Back};
+use flint::oauth::request::{AuthorizationRequest, Back};
 use flint::store::Store;
 use flint::store::oauth::questions::{Coded, Question};
 use flint::store::oauth::tokens::Wanted;
@@ -25,8 +25,12 @@ const TABLES: [&str; 6] = [
 async fn one_round(store: &Store, client_id: &str, user_id: &str, round: i64, now: i64) {
     let back = Back { redirect_uri: CALLBACK.into(), state: None };
     let scope = vec!["a:b".to_owned()];
-    let asked =
-        Asked { back, scope: scope.clone(), challenge: CHALLENGE.into(), resource: "https://api".into() };
+    let asked = AuthorizationRequest {
+        back,
+        scope: scope.clone(),
+        challenge: CHALLENGE.into(),
+        resource: "https://api".into(),
+    };
     let session = Digest::of(b"session");
     let token = store.ask(&session, client_id, &asked, now).await.unwrap();
     let question = Question { client_id: client_id.into(), asked, is_answered: false };
