@@ -8,6 +8,7 @@ import unittest
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import stage
+from browser import Browser
 from world import CALLBACK, SCOPE, world
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -70,6 +71,22 @@ ENDPOINTS = {
     "introspection of nothing": ("introspect", "app", {}),
     "introspection of an unknown token": ("introspect", "app", {"token": "x"}),
     "introspection by nobody": ("introspect", None, {"token": "x"}),
+}
+
+# With a code that is good, or a refresh token: what stands in place of what the client should send.
+CODES = {
+    "nothing": {},
+    "a wrong verifier": {"code_verifier": "a" * 43},
+    "the challenge as its own verifier": {"code_verifier": CHALLENGE},
+    "no verifier": {"code_verifier": None},
+    "another redirect URI": {"redirect_uri": f"{CALLBACK}/"},
+    "no redirect URI": {"redirect_uri": None},
+    "another resource": {"resource": "https://evil.example"},
+}
+REFRESHES = {
+    "nothing": {},
+    "more scope": {"scope": f"{SCOPE} secrets:read"},
+    "another resource": {"resource": "https://evil.example"},
 }
 
 # Where flint answers otherwise: what the other says, and the sentence that flint goes by.
@@ -148,14 +165,42 @@ class OtherServer(unittest.TestCase):
         finally:
             connection.close()
 
-    def authorize(self, server, change):
-        """A request of the browser, with one thing wrong."""
+    def address(self, server, change):
+        """The path of a request of the browser, with some parameters in place of what it has."""
         good = {
             "response_type": "code", "client_id": self.clients["app"]["id"], "redirect_uri": CALLBACK, "scope": SCOPE,
             "state": "s", "code_challenge": CHALLENGE, "code_challenge_method": "S256", "resource": self.world.api,
         }  # fmt: skip
         query = urlencode({name: value for name, value in (good | change).items() if value is not None})
-        return kind(self.request(server, "GET", f"{PLACES[server]['authorize']}?{query}"))
+        return f"{PLACES[server]['authorize']}?{query}"
+
+    def authorize(self, server, change):
+        """A request of the browser, with one thing wrong."""
+        return kind(self.request(server, "GET", self.address(server, change)))
+
+    def code(self, server):
+        """Goes all the way to a code."""
+        url = f"http://localhost:{self.ports[server]}{self.address(server, {})}"
+        if server == "flint":
+            return parse_qs(urlsplit(self.world.consent(url)).query)["code"][0]
+        browser = Browser()
+        browser.end = CALLBACK
+        browser.open(url).send("", login="ada", password="x")
+        if not browser.url.startswith(CALLBACK):
+            browser.send("")
+        return parse_qs(urlsplit(browser.url).query)["code"][0]
+
+    def tokens(self, server):
+        """Goes all the way to tokens."""
+        return self.exchange(server, CODE | {"code": self.code(server)})
+
+    def exchange(self, server, fields):
+        """An exchange that is good."""
+        words = f"{self.clients['app']['id']}:{self.clients['app']['client_secret']}"
+        headers = {"content-type": FORM, "authorization": f"Basic {base64.b64encode(words.encode()).decode()}"}
+        status, _, body = self.request(server, "POST", PLACES[server]["token"], urlencode(fields), headers)
+        self.assertEqual(status, 200, body)
+        return json.loads(body)
 
     def ask(self, server, place, who, fields):
         """A request of a client, with one thing wrong."""
@@ -185,9 +230,41 @@ class OtherServer(unittest.TestCase):
         for where, (place, who, fields) in ENDPOINTS.items():
             self.compared(f"{place}: {where}", *(self.ask(server, place, who, fields) for server in PLACES))
 
+    def test_exchanges_of_good_codes(self):
+        """RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 8707 §2.2."""
+        for where, change in CODES.items():
+            answers = [self.ask(server, "token", "app", CODE | {"code": self.code(server)} | change) for server in PLACES]
+            self.compared(f"code: {where}", *answers)
+            self.assertEqual(answers[0] == (200, ""), where in ("nothing", "no redirect URI"), where)
+
+    def test_exchanges_of_good_refresh_tokens(self):
+        """RFC 6749 §6, RFC 8707 §2.2."""
+        for where, change in REFRESHES.items():
+            tokens = {server: self.tokens(server)["refresh_token"] for server in PLACES}
+            answers = [self.ask(server, "token", "app", REFRESH | {"refresh_token": tokens[server]} | change) for server in PLACES]
+            self.compared(f"refresh: {where}", *answers)
+            self.assertEqual(answers[0] == (200, ""), where == "nothing", where)
+
+    def test_what_comes_again_ends_all_that_came_of_it(self):
+        """RFC 6749 §4.1.2, RFC 9700 §4.14.2."""
+        for server in PLACES:
+            with self.subTest(server):
+                fields = CODE | {"code": self.code(server)}
+                first = self.exchange(server, fields)
+                self.assertEqual(self.ask(server, "token", "app", fields), (400, "invalid_grant"))
+                again = REFRESH | {"refresh_token": first["refresh_token"]}
+                self.assertEqual(self.ask(server, "token", "app", again), (400, "invalid_grant"))
+                first = self.tokens(server)
+                used = REFRESH | {"refresh_token": first["refresh_token"]}
+                second = self.exchange(server, used)
+                self.assertEqual(self.ask(server, "token", "app", used), (400, "invalid_grant"))
+                last = REFRESH | {"refresh_token": second["refresh_token"]}
+                self.assertEqual(self.ask(server, "token", "app", last), (400, "invalid_grant"))
+
     def test_every_difference_is_one(self):
         """No sentence is left of a difference that is gone."""
         known = {f"authorize: {where}" for where in AUTHORIZE} | {f"{one[0]}: {where}" for where, one in ENDPOINTS.items()}
+        known |= {f"code: {where}" for where in CODES} | {f"refresh: {where}" for where in REFRESHES}
         self.assertEqual(set(DIFFERENCES) - known, set())
         for where, (ours, theirs, sentence) in DIFFERENCES.items():
             self.assertNotEqual(ours, theirs, where)

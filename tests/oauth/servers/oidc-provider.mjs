@@ -35,8 +35,10 @@ const provider = new Provider(ISSUER, {
       },
     },
   },
+  issueRefreshToken: () => true,
   pkce: { required: () => true },
   responseTypes: ["code"],
+  rotateRefreshToken: true,
   scopes: [SCOPE, "offline_access"],
 });
 
