@@ -94,10 +94,10 @@ pub enum StoreError {
     #[error("the request is not valid")]
     Invalid(Vec<Mistake>),
     /// There are as many of these as may be.
-    #[error("there are 2000 {0}, which is as many as there may be")]
+    #[error("there are already 2000 {0}, the most that are allowed")]
     Full(&'static str),
     /// As much of this is under way as may be.
-    #[error("as much as may be is under way already; try again")]
+    #[error("too many such requests are already running; try again")]
     Busy,
     /// Something of that name or with that digest exists.
     #[error("{0}")]

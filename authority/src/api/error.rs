@@ -99,7 +99,7 @@ impl ApiError {
 
     /// Something is wrong with the program or with what is in its database: trying again does not help.
     pub(crate) fn internal() -> Self {
-        let message = "The authority has failed at this; its log says why";
+        let message = "The authority failed; its log says why";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
     }
 
@@ -131,7 +131,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Invalid(mistakes) => Self::invalid_fields(mistakes),
-            StoreError::Busy => Self::too_many("As much as may be is under way already"),
+            StoreError::Busy => Self::too_many("Too many such requests are already running"),
             StoreError::Exists(message) => Self::conflict("ALREADY_EXISTS", message),
             StoreError::Full(_) => Self::conflict("LIMIT_REACHED", error.to_string()),
             StoreError::NotPossible(message) => Self::conflict("NOT_POSSIBLE", message),

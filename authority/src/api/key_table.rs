@@ -100,8 +100,7 @@ pub(super) async fn read(
         let GatewayCall { gateway_id, process_id } = call;
         let call = Acknowledgement { gateway_id, process_id, seq, at: clock::now() };
         if !app.store.acknowledge(call).await? {
-            let message =
-                "As many processes of this gateway are followed as may be; register another gateway";
+            let message = "This gateway has as many processes as can be followed; register another gateway";
             return Err(ApiError::too_many(message));
         }
     }

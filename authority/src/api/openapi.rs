@@ -142,8 +142,8 @@ fn complete(document: &mut utoipa::openapi::OpenApi, route: &Route) {
     };
     let mut statuses = vec![
         ("400", "The request is invalid"),
-        ("429", "As much of this is under way, or waits, as may; try again"),
-        ("500", "The authority has failed, and would again"),
+        ("429", "Too many such requests are running or waiting; try again"),
+        ("500", "The authority failed, and would fail again"),
         ("503", "The database is unavailable"),
     ];
     match route.needs {

@@ -30,7 +30,7 @@ pub(super) async fn receive(
         Sender { gateway_id: &call.gateway_id, process_id: &call.process_id, received_at: clock::now() };
     let received = app.store.receive_usage(&report, sender).await?;
     if received == Received::Full {
-        return Err(ApiError::too_many("Too many reports of this gateway wait to be added up"));
+        return Err(ApiError::too_many("Too many reports of this gateway are waiting to be added up"));
     }
     Ok(Json(json!({ "report_id": report.get().report_id, "duplicate": received == Received::Again })))
 }

@@ -108,9 +108,8 @@ impl PageError {
 
     /// The answer to a question has something that was not offered.
     pub(super) fn not_offered() -> Self {
-        let message =
-            "The page that you sent has something in it that was not asked for. Nothing was granted.";
-        Self::new(StatusCode::BAD_REQUEST, "Not what was asked", message)
+        let message = "The form contains something that was not requested. Nothing was granted.";
+        Self::new(StatusCode::BAD_REQUEST, "Not what was requested", message)
     }
 
     /// The question was answered before.
@@ -149,7 +148,7 @@ impl PageError {
 
     /// Something is wrong with the program or with what is in its database.
     pub(super) fn internal() -> Self {
-        let message = "The authority has failed at this. Its log says why; trying again does not help.";
+        let message = "The authority failed. Its log says why; trying again does not help.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", message)
     }
 

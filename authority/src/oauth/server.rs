@@ -67,7 +67,7 @@ pub enum SignerError {
     #[error("the private half of the signing key {0} is missing here: {1}")]
     Key(String, KeyError),
     /// No key signs at the moment.
-    #[error("no key signs tokens at the moment; `flint oauth keys rotate --now` makes one")]
+    #[error("no key signs tokens at the moment; `flint oauth keys rotate --now` creates one")]
     None,
 }
 

@@ -33,7 +33,7 @@ impl Problem {
     /// An API token that is not good.
     pub(super) fn bad_api_token() -> Self {
         let challenge = Some("Bearer realm=\"flint\", error=\"invalid_token\"");
-        let fault = Fault { code: "invalid_token", description: "The API token is not good" };
+        let fault = Fault { code: "invalid_token", description: "The API token is not valid" };
         Self { status: StatusCode::UNAUTHORIZED, fault, challenge }
     }
 

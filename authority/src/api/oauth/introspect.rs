@@ -18,9 +18,9 @@ use crate::oauth::scope;
 /// Look into a token. The body is a form: `token`. Needs a confidential client, or an API token with `oauth:introspect`.
 #[utoipa::path(post, path = "/oauth/introspect", tag = "oauth",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "What RFC 7662 §2.2 says of it", body = Object),
+    responses((status = 200, description = "The state of the token (RFC 7662 §2.2)", body = Object),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "Nobody who may ask", body = Object),
+        (status = 401, description = "The caller is not authenticated", body = Object),
         (status = 403, description = "The API token lacks oauth:introspect", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 413, description = "The body is larger than 65536 bytes", body = Object),

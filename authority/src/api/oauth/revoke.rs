@@ -13,9 +13,9 @@ use crate::store::oauth::ends::Revoked;
 /// End a token of one's own. The body is a form: `token`, and the client as at the token endpoint.
 #[utoipa::path(post, path = "/oauth/revoke", tag = "oauth",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token has ended, or never was one"),
+    responses((status = 200, description = "The token is no longer valid, or never was"),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "The client is not what it says", body = Object),
+        (status = 401, description = "Client authentication failed", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 413, description = "The body is larger than 65536 bytes", body = Object),
         (status = 503, description = "Try again in a moment", body = Object)))]

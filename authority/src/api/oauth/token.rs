@@ -38,7 +38,7 @@ pub(in crate::api) struct Tokens {
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens", body = Tokens),
         (status = 400, description = "An error of RFC 6749 §5.2", body = Object),
-        (status = 401, description = "The client is not what it says", body = Object),
+        (status = 401, description = "Client authentication failed", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 413, description = "The body is larger than 65536 bytes", body = Object),
         (status = 503, description = "Try again in a moment", body = Object)))]
