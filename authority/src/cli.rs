@@ -1,6 +1,6 @@
 //! The command line: one verb a file, the same functions as the API.
 //!
-//! What a program may want to read goes to standard output, what a person should know besides goes to standard error.
+//! What a program may want to read goes to standard output, and what a person should know goes to standard error.
 //! No secret is ever taken from the arguments: they are seen by everyone on the machine. There is colour where a
 //! person looks, and for programs none: see `colour.rs`.
 //!

@@ -2,7 +2,7 @@
 //!
 //! `flint_live_` + 22 random letters and digits + 6 that check the rest. 22 of 62 symbols are 131 bits. The checksum
 //! is the CRC-32 of everything before it, in base 62, so that a scanner can tell a real key from a likeness offline.
-//! It proves nothing: whoever can write a key can write its checksum.
+//! It proves nothing: anyone who can make up a key can make up its checksum.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `flint serve` as a whole: the fronts behind one listener, the work that goes on beside requests, and an orderly end.
+//! `flint serve` as a whole: the fronts behind one listener, the background work, and an orderly end.
 
 use std::future::Future;
 use std::io;

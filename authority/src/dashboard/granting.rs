@@ -1,4 +1,4 @@
-//! Where users grant: the authorization endpoint, signing in, the consent, and what was granted (RFC 6749 §4.1).
+//! The pages on which users grant: the authorization endpoint, signing in, the consent, and what was granted (RFC 6749 §4.1).
 //!
 //! 1. The rules of a request are in `oauth::request` and `oauth::consent`; here they become pages and redirects.
 //! 2. A question is bound to the session that it was asked in and to one request; its form shows a secret that only this

@@ -1,4 +1,4 @@
-//! Where notices go: an HTTP endpoint of the operator's, spoken to as <https://www.standardwebhooks.com> says.
+//! The operator's HTTP endpoint that receives notices, as <https://www.standardwebhooks.com> describes it.
 //!
 //! 1. The URL may be a secret: whatever is shown of it is the scheme, the host and the port.
 //! 2. Any 2xx is success. Redirects are not followed: what is sent is for the place that was named. 410 ends it.

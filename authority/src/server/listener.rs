@@ -1,4 +1,4 @@
-//! Where connections come in: never more than are allowed at once, and whatever the system says.
+//! Accepts connections: never more than are allowed at once, and whatever errors the system reports.
 
 use std::future::Future;
 use std::io;

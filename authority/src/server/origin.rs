@@ -1,4 +1,4 @@
-//! Where a request comes from: the other end of the connection, or what a proxy that is trusted says of it.
+//! The origin of a request: the other end of the connection, or what a trusted proxy says of it.
 //!
 //! Anyone can send `X-Forwarded-For`. It counts only where the peer of the connection is a trusted proxy, and only as far
 //! as trusted proxies have written it: it is read from the right, each trusted address leads one further to the left, and

@@ -1,7 +1,7 @@
 //! Backups, and what has to happen after one was restored.
 //!
 //! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and every gateway takes the
-//!    whole table anew: change numbers of the lost time are given again to other changes. It begins before anything is
+//!    whole table again: change numbers of the lost time are given again to other changes. It begins before anything is
 //!    set right, so that it has begun also where that is stopped on its way and gone on with at the next start.
 //! 2. Whatever the journal says was revoked is revoked.
 //! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.

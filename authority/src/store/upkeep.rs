@@ -1,4 +1,4 @@
-//! Work that goes on beside requests: adding up what came in, and forgetting what is old.
+//! Background work: adding up what came in, and forgetting what is old.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke`: a client ends a token of its own (RFC 7009).
+//! `POST /oauth/revoke`: a client ends one of its tokens (RFC 7009).
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Rotating: a new key takes over, the old one goes on for a while.
+//! Rotation: a new key takes over, and the old one stays valid for a while.
 
 use askama::Template;
 use axum::response::Response;

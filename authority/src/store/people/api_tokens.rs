@@ -1,4 +1,4 @@
-//! API tokens: what automation shows, each with permissions of its own.
+//! API tokens: the credentials of automation, each with its permissions.
 
 use flint_contract::key::Digest;
 use flint_contract::permission::grants;

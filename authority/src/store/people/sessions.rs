@@ -6,7 +6,7 @@
 //! 3. Failures are counted by address and, from addresses that are not known to the operator, by name. From the fifth on,
 //!    the next attempt is refused unheard for a time that doubles: up to a quarter of an hour by address, up to a minute by
 //!    name. An hour without failures clears both. An address is known to an operator who has signed in from it within 90
-//!    days (the audit log says so). So whoever merely knows a name can keep nobody from signing in from where they usually
+//!    days (the audit log says so). So somebody who merely knows a name can keep nobody from signing in from where they usually
 //!    do, and guessing stays bounded: 4 tries and then one a minute from all unknown addresses together, 4 tries and then
 //!    four an hour from each known one.
 //! 4. The password that a session is asked for again is counted by session alone, up to a minute. Nobody else can use
