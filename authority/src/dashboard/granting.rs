@@ -1,8 +1,9 @@
-//! The pages on which users grant: the authorization endpoint, signing in, the consent, and what was granted (RFC 6749 §4.1).
+//! The pages on which users grant: the authorization endpoint, signing in, the consent, and what was granted (RFC 6749
+//! §4.1).
 //!
 //! 1. The rules of a request are in `oauth::request` and `oauth::consent`; here they become pages and redirects.
-//! 2. A question is bound to the session that it was asked in and to one request; its form shows a secret that only this
-//!    page has, and is good once.
+//! 2. A question is bound to the session that it was asked in and to one request; its form shows a secret that only
+//!    this page has, and is good once.
 //! 3. After a form everything is a 303: a password never travels on (RFC 9700 §4.12).
 //! 4. Browsers hold the redirects after a form to `form-action`, those of the client's site too. So these pages do
 //!    without (`headers`).

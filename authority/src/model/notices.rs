@@ -1,8 +1,9 @@
 //! Which notices are due of a key: that it ends, or should be rotated, in 30, 14, 7 or 1 days. Pure.
 //!
-//! 1. A notice is of a key, of what comes (its end, its rotation), of the time when that comes, and of a step. Where the
-//!    time is changed, notices begin again.
-//! 2. Where several steps have been passed (nobody looked, or the key is made with a short life), only the nearest is due.
+//! 1. A notice is of a key, of what comes (its end, its rotation), of the time when that comes, and of a step. Where
+//!    the time is changed, notices begin again.
+//! 2. Where several steps have been passed (nobody looked, or the key is made with a short life), only the nearest is
+//!    due.
 //! 3. A key that is over, or from which another takes over, has none: nobody has to act.
 //! 4. Of a rotation there is none where the key ends by then: the notices of its end say it already.
 

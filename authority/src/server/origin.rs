@@ -1,9 +1,9 @@
 //! The origin of a request: the other end of the connection, or what a trusted proxy says of it.
 //!
-//! Anyone can send `X-Forwarded-For`. It counts only where the peer of the connection is a trusted proxy, and only as far
-//! as trusted proxies have written it: it is read from the right, each trusted address leads one further to the left, and
-//! the first that is not trusted is the client's. What is no address ends the walk at the last one that was good.
-//! `Forwarded` (RFC 7239) is not read: two headers that say the same thing can say different things.
+//! Anyone can send `X-Forwarded-For`. It counts only where the peer of the connection is a trusted proxy, and only as
+//! far as trusted proxies have written it: it is read from the right, each trusted address leads one further to the
+//! left, and the first that is not trusted is the client's. What is no address ends the walk at the last one that was
+//! good. `Forwarded` (RFC 7239) is not read: two headers that say the same thing can say different things.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

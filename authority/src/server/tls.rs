@@ -1,7 +1,7 @@
 //! TLS of our own: a certificate and its key from two PEM files, which are read again while the program runs.
 //!
-//! A pair that cannot be used changes nothing: the previous one stays in use, and the log says why. No message has anything of
-//! what a file holds.
+//! A pair that cannot be used changes nothing: the previous one stays in use, and the log says why. No message has
+//! anything of what a file holds.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

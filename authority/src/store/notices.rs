@@ -2,7 +2,8 @@
 //!
 //! 1. A look reads what became due since the last one: keys whose time has come within a step (by the indexes of those
 //!    times), and keys that were made or changed since. So a million keys cost nothing while nothing happens to them.
-//! 2. A notice is made once, whichever server looks: its row says so. Several servers may look and deliver at the same time.
+//! 2. A notice is made once, whichever server looks: its row says so. Several servers may look and deliver at the same
+//!    time.
 //! 3. Who delivers a notice claims it for a while first, so no two deliver it at once. It is delivered at least once:
 //!    where a program is killed between the receiver's 2xx and the note of it, the notice comes again after that while,
 //!    under the same id. A restored backup forgets which were sent since.

@@ -3,16 +3,16 @@
 //! 1. A session is a random secret in a cookie; the database has its digest. Signing in always makes a new one.
 //! 2. It ends 12 hours after signing in, after one hour without a request, when the operator signs out, is shut out or
 //!    gets another password.
-//! 3. Failures are counted by address and, from addresses that are not known to the operator, by name. From the fifth on,
-//!    the next attempt is refused unheard for a time that doubles: up to a quarter of an hour by address, up to a minute by
-//!    name. An hour without failures clears both. An address is known to an operator who has signed in from it within 90
-//!    days (the audit log says so). So somebody who merely knows a name can keep nobody from signing in from where they usually
-//!    do, and guessing stays bounded: 4 tries and then one a minute from all unknown addresses together, 4 tries and then
-//!    four an hour from each known one.
+//! 3. Failures are counted by address and, from addresses that are not known to the operator, by name. From the fifth
+//!    on, the next attempt is refused unheard for a time that doubles: up to a quarter of an hour by address, up to a
+//!    minute by name. An hour without failures clears both. An address is known to an operator who has signed in from
+//!    it within 90 days (the audit log says so). So somebody who merely knows a name can keep nobody from signing in
+//!    from where they usually do, and guessing stays bounded: 4 tries and then one a minute from all unknown addresses
+//!    together, 4 tries and then four an hour from each known one.
 //! 4. The password that a session is asked for again is counted by session alone, up to a minute. Nobody else can use
 //!    that count up.
-//! 5. An attempt counts as a failure before its password is looked at, so that many at once are not many free guesses; a
-//!    success is taken back. An IPv6 address counts with its whole /64, which is what one customer is given.
+//! 5. An attempt counts as a failure before its password is looked at, so that many at once are not many free guesses;
+//!    a success is taken back. An IPv6 address counts with its whole /64, which is what one customer is given.
 //! 6. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
 
 use std::net::Ipv6Addr;
