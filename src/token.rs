@@ -1,4 +1,4 @@
-//! OAuth access tokens (contract §2.4, and docs/contract.md, "Access tokens"): JWTs that are judged locally. Bytes,
+//! OAuth access tokens (contract §2.4 and §10): JWTs that are judged locally. Bytes,
 //! keys and time in, a verdict out.
 //!
 //! 1. Form: up to 8,192 characters, three parts, none of them empty, in canonical base64url; header and claims are JSON
