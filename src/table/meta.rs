@@ -1,12 +1,8 @@
 //! What is known of the table as a whole: one small value that readers keep a copy of.
 
 use super::place::Seed;
-use super::store::{Address, Condition, Fault, Namespace, Slot, Store};
+use super::store::{Address, Condition, Fault, Namespace, Slot, Store, VERSION};
 use crate::bytes::Reader;
-
-/// The version of this form and of the shards' form. It is part of every [`Namespace`]: modules of different versions
-/// in one process keep a table each, and neither waits for the other's.
-pub(super) const VERSION: u8 = 4;
 
 /// What a stored [`Meta`] describes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,9 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::meta::VERSION;
+/// The version of the table's form, of [`Meta`](super::Meta) and of the shards. It is part of every [`Namespace`]: modules of
+/// different versions in one process keep a table each, and neither waits for the other's.
+pub(super) const VERSION: u8 = 4;
 
 /// A map that all VMs of the process see.
 pub trait Store {

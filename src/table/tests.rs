@@ -383,7 +383,7 @@ fn namespaces_share_nothing() {
     let other = Namespace::of("cluster", "host", "token2");
     assert_ne!(namespace().shard(7).as_bytes(), other.shard(7).as_bytes());
     assert!(Namespace::of("ab", "c", "d") != Namespace::of("a", "bc", "d"));
-    assert_ne!(namespace(), Namespace::of_version(super::meta::VERSION - 1, "cluster", "host", "token"));
+    assert_ne!(namespace(), Namespace::of_version(super::store::VERSION - 1, "cluster", "host", "token"));
     assert!(namespace().shard(u32::MAX).as_bytes().len() <= 22);
     let keys: std::collections::HashSet<_> =
         (0..70_000).map(|index| namespace().shard(index).as_bytes().to_vec()).collect();
