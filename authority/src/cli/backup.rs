@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Global, colour, output};
 use crate::clock;
 use crate::store::recovery::journal::{ExpiryChange, Revocation};
-use crate::store::recovery::{Recovered, restore};
+use crate::store::recovery::{Recovered, backup};
 
 /// Copy the database to a file while it is in use
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ impl Restore {
         let journal = global.journal();
         let journal = journal.path().exists().then(|| journal.path().display().to_string());
         let (recovered, kept) = match &self.file {
-            Some(file) => restore(&global.database, file, global.journal(), clock::now()).await?,
+            Some(file) => backup::restore(&global.database, file, global.journal(), clock::now()).await?,
             None => (global.open_existing().await?.recover(true, clock::now()).await?, None),
         };
         if journal.is_none() {

@@ -11,7 +11,7 @@ use flint::store::Store;
 use flint::store::feed::Position;
 use flint::store::people::sessions::SignIn;
 use flint::store::recovery::journal::{Journal, Known, Revocation};
-use flint::store::recovery::restore;
+use flint::store::recovery::backup::restore;
 use flint::store::usage::received::Sender;
 use flint_contract::key::Digest;
 use flint_contract::protocol::UsageReport;

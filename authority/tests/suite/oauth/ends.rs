@@ -159,7 +159,7 @@ async fn a_restored_backup_brings_no_token_back() {
     world.harness.store.revoke_oauth_grant(&grants[0].id, None, None, clock::now(), &actor()).await.unwrap();
     let test = world.harness.stop().await;
     let journal = flint::store::recovery::journal::Journal::beside(database.path().unwrap());
-    flint::store::recovery::restore(&database, &copy, journal, clock::now()).await.unwrap();
+    flint::store::recovery::backup::restore(&database, &copy, journal, clock::now()).await.unwrap();
     let store = Store::open(&database).await.unwrap();
     let grant = store.oauth_grants(&GrantFilter::default()).await.unwrap().remove(0);
     assert!(grant.revoked_at.is_some(), "the grant was withdrawn since");
