@@ -194,6 +194,7 @@ pub(super) async fn amend(
         rotate_by: body.rotate_by,
         version: same_version(if_match(&headers)?, body.version)?,
     };
+    let amendment = amendment.check(now).map_err(ApiError::invalid_fields)?;
     app.store.amend_key(&id, amendment, now, &caller.actor).await?;
     let listed = app.store.key_with_use(&id).await?;
     Ok(with_tag(KeyView::new(listed.key, listed.last_used, now)))

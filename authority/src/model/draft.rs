@@ -88,6 +88,10 @@ pub struct Amendment {
     pub version: Option<i64>,
 }
 
+/// An [`Amendment`] that meets every rule, with each field in its form.
+#[derive(Clone, Debug)]
+pub struct CheckedAmendment(Amendment);
+
 /// Why a key is revoked, in words that people read: 1 to 200 characters, none of them a control character.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reason(String);
@@ -129,22 +133,11 @@ impl NewKey {
 }
 
 impl Amendment {
-    /// Whether it would leave everything as it is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.name.is_none()
-            && self.permissions.is_none()
-            && self.allowed_cidrs.is_none()
-            && self.owner.is_none()
-            && self.expires_at.is_none()
-            && self.rotate_by.is_none()
-    }
-
     /// Checks every field that is there, and brings it into its form.
     ///
     /// # Errors
     /// Every rule that is broken.
-    pub fn check(self, now: i64) -> Result<Self, Vec<Mistake>> {
+    pub fn check(self, now: i64) -> Result<CheckedAmendment, Vec<Mistake>> {
         let mut mistakes = Mistakes::default();
         let checked = Self {
             name: self.name.map(|name| mistakes.name(&name)),
@@ -158,7 +151,26 @@ impl Amendment {
         if checked.expires_at.flatten().is_some_and(|end| end <= now) {
             mistakes.add("expires_at", "must be in the future; to end the key now, revoke it");
         }
-        mistakes.none_or(checked)
+        mistakes.none_or(CheckedAmendment(checked))
+    }
+}
+
+impl CheckedAmendment {
+    /// Returns whether it leaves everything as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.name.is_none()
+            && self.0.permissions.is_none()
+            && self.0.allowed_cidrs.is_none()
+            && self.0.owner.is_none()
+            && self.0.expires_at.is_none()
+            && self.0.rotate_by.is_none()
+    }
+}
+
+impl From<CheckedAmendment> for Amendment {
+    fn from(checked: CheckedAmendment) -> Self {
+        checked.0
     }
 }
 

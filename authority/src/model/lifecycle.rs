@@ -2,7 +2,7 @@
 
 use flint_contract::key::Digest;
 
-use super::draft::{Amendment, Draft};
+use super::draft::{Amendment, CheckedAmendment, Draft};
 use super::{Key, Refusal, State};
 
 /// What is needed of the outside world to make a key: its name, its secret's digest, and who asks when.
@@ -71,7 +71,8 @@ impl Key {
     ///
     /// # Errors
     /// The key is revoked, or was changed in the meantime, or its end would move away after a rotation.
-    pub fn amend(&self, now: i64, amendment: Amendment) -> Result<Option<Self>, Refusal> {
+    pub fn amend(&self, now: i64, amendment: CheckedAmendment) -> Result<Option<Self>, Refusal> {
+        let amendment = Amendment::from(amendment);
         if amendment.version.is_some_and(|version| version != self.version) {
             return Err(Refusal::Stale(self.version));
         }

@@ -15,7 +15,7 @@ use super::recovery::journal::{ExpiryChange, Revocation};
 use super::{Actor, Store, StoreError, Write};
 use crate::clock;
 use crate::model::Key;
-use crate::model::draft::{Amendment, Draft, Mistakes, Overlap, Reason};
+use crate::model::draft::{CheckedAmendment, Draft, Mistakes, Overlap, Reason};
 use crate::model::lifecycle::{Issuance, Rotation};
 use crate::secret::{self, Secret};
 use row::{KeyRow, key_columns};
@@ -82,15 +82,14 @@ impl Store {
     /// Changes what the amendment names. An amendment that changes nothing leaves no trace.
     ///
     /// # Errors
-    /// Every rule that it breaks, the key's life included.
+    /// The rules of the key's life that it breaks.
     pub async fn amend_key(
         &self,
         id: &str,
-        change: Amendment,
+        change: CheckedAmendment,
         now: i64,
         actor: &Actor,
     ) -> Result<Key, StoreError> {
-        let change = change.check(now).map_err(StoreError::Invalid)?;
         let mut write = self.write().await?;
         let before = write.find_to_change(id).await?;
         let Some(after) = before.amend(now, change)? else {

@@ -46,7 +46,7 @@ on_both! {
         let store = &harness.store;
         let made = harness.key("Before").await;
         let change = Amendment { name: Some("After".into()), ..Amendment::default() };
-        store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap();
+        store.amend_key(&made.key.id, change.check(clock::now()).unwrap(), clock::now(), &actor()).await.unwrap();
         assert_eq!((found(store, "before").await.len(), found(store, "after").await.len()), (0, 1));
         harness.revoke(&made.key.id).await;
         assert_eq!(found(store, "after").await.len(), 1);

@@ -242,10 +242,10 @@ on_both! {
         store.settle_notice(&claimed, &Delivery::Sent, now).await.unwrap();
 
         let end = |days: i64| Amendment { expires_at: Some(Some(now + days * DAY)), ..Amendment::default() };
-        store.amend_key(&id, end(20), now, &actor()).await.unwrap();
+        store.amend_key(&id, end(20).check(now).unwrap(), now, &actor()).await.unwrap();
         assert_eq!(store.make_notices(now).await.unwrap(), 1, "another end begins anew");
         let renamed = Amendment { name: Some("CI 2".into()), ..Amendment::default() };
-        store.amend_key(&id, renamed, now, &actor()).await.unwrap();
+        store.amend_key(&id, renamed.check(now).unwrap(), now, &actor()).await.unwrap();
         assert_eq!(store.make_notices(now).await.unwrap(), 0, "another name does not");
         store.revoke_key(&id, None, now, &actor()).await.unwrap();
         assert_eq!(store.claim_notice(now).await.unwrap(), None, "nobody has to act on a key that is revoked");

@@ -10,8 +10,8 @@ use flint::model::usage::GoodReport;
 use flint::store::Store;
 use flint::store::feed::Position;
 use flint::store::people::sessions::SignIn;
-use flint::store::recovery::journal::{Journal, Known, Revocation};
 use flint::store::recovery::backup::restore;
+use flint::store::recovery::journal::{Journal, Known, Revocation};
 use flint::store::usage::received::Sender;
 use flint_contract::key::Digest;
 use flint_contract::protocol::UsageReport;
@@ -247,7 +247,7 @@ on_both! {
         let mut behind = connect(&test.database).await;
         let amend = async |id: &str, expires_at| {
             let change = Amendment { expires_at: Some(expires_at), ..Amendment::default() };
-            store.amend_key(id, change, now, &actor()).await.unwrap()
+            store.amend_key(id, change.check(now).unwrap(), now, &actor()).await.unwrap()
         };
         store.rotate_key(&rotated.id, Overlap::check(3_600).unwrap(), now, &actor()).await.unwrap();
         amend(&shortened.id, Some(now + 60)).await;
@@ -321,9 +321,9 @@ on_both! {
         let store = Store::open_with(&test.database, Some(journal.clone())).await.unwrap();
         let made = store.create_key(draft(new_key("CI")), clock::now(), &actor()).await.unwrap();
         let change = Amendment { expires_at: Some(None), version: Some(9), ..Amendment::default() };
-        store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap_err();
+        store.amend_key(&made.key.id, change.check(clock::now()).unwrap(), clock::now(), &actor()).await.unwrap_err();
         let change = Amendment { name: Some("other".into()), ..Amendment::default() };
-        store.amend_key(&made.key.id, change, clock::now(), &actor()).await.unwrap();
+        store.amend_key(&made.key.id, change.check(clock::now()).unwrap(), clock::now(), &actor()).await.unwrap();
         assert_eq!(journal.read().unwrap(), Known::default());
         store.rotate_key(&made.key.id, Overlap::check(60).unwrap(), clock::now(), &actor()).await.unwrap();
         assert_eq!(journal.read().unwrap().ends.len(), 1);
@@ -341,7 +341,7 @@ on_both! {
             let change = Amendment { expires_at: Some(Some(now + 60)), ..Amendment::default() };
             let by = actor();
             let id = key.id.clone();
-            let mut changing = std::pin::pin!(store.amend_key(&id, change, now, &by));
+            let mut changing = std::pin::pin!(store.amend_key(&id, change.check(now).unwrap(), now, &by));
             let mut left = steps;
             let ended = std::future::poll_fn(|context| {
                 let polled = changing.as_mut().poll(context).map(Some);

@@ -4,7 +4,7 @@ use crate::cli::duration::When;
 use crate::cli::{Global, output};
 use crate::clock;
 use crate::model::draft::Amendment;
-use crate::store::Actor;
+use crate::store::{Actor, StoreError};
 use crate::views::key::KeyView;
 
 #[derive(clap::Args)]
@@ -51,6 +51,7 @@ impl Update {
             version: None,
         };
         let store = global.open_existing().await?;
+        let amendment = amendment.check(now).map_err(StoreError::Invalid)?;
         store.amend_key(&self.id, amendment, now, &Actor::cli()).await?;
         let listed = store.key_with_use(&self.id).await?;
         let view = KeyView::new(listed.key, listed.last_used, now);

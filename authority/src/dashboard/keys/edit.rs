@@ -12,7 +12,6 @@ use crate::dashboard::fields::Errors;
 use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html_with, lead_to};
 use crate::dashboard::visitor::{Posted, Visitor};
-use crate::model::draft::Amendment;
 use crate::model::{Key, Refusal};
 use crate::store::StoreError;
 
@@ -66,17 +65,17 @@ pub(super) async fn save(Path(id): Path, posted: Posted) -> Result<Response, Pag
     let form = KeyForm::sent(&catalogue, &fields, Some(&key), visitor.now);
     let mut errors = Errors::default();
     let version: i64 = fields.get("version").parse().map_err(|_| PageError::unreadable())?;
-    let amendment = Amendment { version: Some(version), ..form.amendment(&key, &mut errors) };
-    if errors.is_empty()
+    let amendment = form.amendment(&key, version, &mut errors);
+    if let Some(amendment) = &amendment
         && form.is_live()
         && !amendment.is_empty()
         && let Err(problem) = visitor.confirm(fields.raw("password")).await?
     {
         errors.add("password", problem);
     }
-    if !errors.is_empty() {
+    let Some(amendment) = amendment.filter(|_| errors.is_empty()) else {
         return Ok(show(&visitor, &key, form, errors, StatusCode::UNPROCESSABLE_ENTITY));
-    }
+    };
     let is_same = amendment.is_empty() && version == key.version;
     match visitor.store.amend_key(&id, amendment, visitor.now, &visitor.actor()).await {
         Ok(_) => {

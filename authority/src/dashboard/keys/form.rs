@@ -5,7 +5,7 @@ use flint_contract::key::Environment;
 use crate::dashboard::fields::{Errors, Fields};
 use crate::dashboard::parts::grid::Grid;
 use crate::dashboard::parts::when;
-use crate::model::draft::{Amendment, Draft, NewKey};
+use crate::model::draft::{Amendment, CheckedAmendment, Draft, Mistake, NewKey};
 use crate::model::{DAY, Key};
 use crate::store::keys::catalogue::Offered;
 
@@ -117,17 +117,11 @@ impl KeyForm {
             expires_at: self.end(errors),
             rotate_by: None,
         };
-        match new.check(self.now) {
-            Ok(draft) => Some(draft).filter(|_| errors.is_empty()),
-            Err(mistakes) => {
-                errors.add_all(mistakes.into_iter().filter(|one| !errors.has(&one.field)).collect());
-                None
-            }
-        }
+        accepted(new.check(self.now), errors)
     }
 
-    /// What the form changes about a key. What is as it was is left out.
-    pub(super) fn amendment(&self, key: &Key, errors: &mut Errors) -> Amendment {
+    /// What the form changes about this version of a key, if it has no mistakes. What is as it was is left out.
+    pub(super) fn amendment(&self, key: &Key, version: i64, errors: &mut Errors) -> Option<CheckedAmendment> {
         let was = Self::of_key(&[], key, self.now);
         let mut permissions = self.permissions(errors);
         permissions.sort_unstable();
@@ -141,12 +135,9 @@ impl KeyForm {
             owner: (owner != key.owner).then_some(owner),
             expires_at: self.end(errors),
             rotate_by: None,
-            version: None,
+            version: Some(version),
         };
-        if let Err(mistakes) = amendment.clone().check(self.now) {
-            errors.add_all(mistakes.into_iter().filter(|one| !errors.has(&one.field)).collect());
-        }
-        amendment
+        accepted(amendment.check(self.now), errors)
     }
 
     fn permissions(&self, errors: &mut Errors) -> Vec<String> {
@@ -179,6 +170,17 @@ impl KeyForm {
                 }
                 days.map(|days| Some(self.now + days * DAY))
             }
+        }
+    }
+}
+
+/// What was checked, if neither the check nor the form found a mistake. A field is told its first mistake only.
+fn accepted<T>(checked: Result<T, Vec<Mistake>>, errors: &mut Errors) -> Option<T> {
+    match checked {
+        Ok(value) => Some(value).filter(|_| errors.is_empty()),
+        Err(mistakes) => {
+            errors.add_all(mistakes.into_iter().filter(|one| !errors.has(&one.field)).collect());
+            None
         }
     }
 }

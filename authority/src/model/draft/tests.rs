@@ -122,9 +122,9 @@ fn no_message_repeats_what_was_sent() {
 
 #[test]
 fn an_amendment_checks_only_what_it_has() {
-    assert!(Amendment::default().is_empty());
+    assert!(Amendment::default().check(NOW).unwrap().is_empty());
     let rename = Amendment { name: Some(" New ".into()), ..Amendment::default() };
-    assert_eq!(rename.check(NOW).unwrap().name.as_deref(), Some("New"));
+    assert_eq!(Amendment::from(rename.check(NOW).unwrap()).name.as_deref(), Some("New"));
     let past = Amendment { expires_at: Some(Some(NOW)), ..Amendment::default() };
     assert_eq!(fields(past.check(NOW)), ["expires_at"]);
     let forever = Amendment { expires_at: Some(None), owner: Some(None), ..Amendment::default() };

@@ -36,7 +36,7 @@ fn nothing_leads_away_from_revoked() {
     assert_eq!((revoked.revoked_at, revoked.version), (Some(NOW + 5), 2));
     assert_eq!(revoked.revoke(NOW + 6, Some("again".into())), None);
     assert_eq!(revoked.rotate(issuance("key_2", NOW + 6), DAY).unwrap_err(), Refusal::Revoked);
-    let later = Amendment { expires_at: Some(None), ..Amendment::default() };
+    let later = Amendment { expires_at: Some(None), ..Amendment::default() }.check(NOW + 6).unwrap();
     assert_eq!(revoked.amend(NOW + 6, later).unwrap_err(), Refusal::Revoked);
 }
 
@@ -44,7 +44,7 @@ fn nothing_leads_away_from_revoked() {
 fn a_revocation_in_the_future_is_brought_forward_and_never_put_off() {
     let planned = Key { revoked_at: Some(NOW + 100), ..key() };
     assert_eq!(planned.revoke(NOW + 5, None).unwrap().revoked_at, Some(NOW + 5));
-    assert_eq!(planned.amend(NOW, Amendment::default()).unwrap_err(), Refusal::Revoked);
+    assert_eq!(planned.amend(NOW, Amendment::default().check(NOW).unwrap()).unwrap_err(), Refusal::Revoked);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_key_is_rotated_once_and_only_while_it_lives() {
 #[test]
 fn the_end_of_a_rotated_key_only_comes_nearer() {
     let old = key().rotate(issuance("key_2", NOW), DAY).unwrap().old;
-    let end = |time| Amendment { expires_at: Some(time), ..Amendment::default() };
+    let end = |time| Amendment { expires_at: Some(time), ..Amendment::default() }.check(NOW).unwrap();
     assert!(old.amend(NOW, end(Some(NOW + 60))).unwrap().is_some());
     assert!(old.amend(NOW, end(Some(NOW + 2 * DAY))).is_err());
     assert!(old.amend(NOW, end(None)).is_err());
@@ -97,10 +97,9 @@ fn the_end_of_a_rotated_key_only_comes_nearer() {
 
 #[test]
 fn an_amendment_counts_versions_and_refuses_stale_ones() {
-    let rename = |name: &str, version| Amendment {
-        name: Some(name.into()),
-        version: Some(version),
-        ..Amendment::default()
+    let rename = |name: &str, version| {
+        let amendment = Amendment { name: Some(name.into()), version: Some(version), ..Amendment::default() };
+        amendment.check(NOW).unwrap()
     };
     let renamed = key().amend(NOW + 1, rename("Deploy", 1)).unwrap().unwrap();
     assert_eq!((renamed.name.as_str(), renamed.version, renamed.updated_at), ("Deploy", 2, NOW + 1));
