@@ -62,8 +62,16 @@ pub struct Route {
 /// Every route of the API.
 #[must_use]
 pub fn routes() -> Vec<Route> {
+    [key_routes(), oauth_routes(), status_routes()].into_iter().flatten().collect()
+}
+
+const fn route(method: &'static str, path: &'static str, needs: Needs, handler: MethodRouter<App>) -> Route {
+    Route { method, path, needs, handler }
+}
+
+/// Keys, and what is kept with them: gateways, the audit log, permissions, API tokens.
+fn key_routes() -> Vec<Route> {
     use Needs::{Gateway, Nothing, Permission};
-    let route = |method, path, needs, handler| Route { method, path, needs, handler };
     vec![
         route("GET", KEY_TABLE_PATH, Gateway, get(key_table::read)),
         route("POST", USAGE_PATH, Gateway, post(usage::receive)),
@@ -100,6 +108,13 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/v1/api-tokens", Permission("tokens:read"), get(tokens::list)),
         route("POST", "/v1/api-tokens", Permission("tokens:write"), post(tokens::create)),
         route("POST", "/v1/api-tokens/{id}/revoke", Permission("tokens:write"), post(tokens::revoke)),
+    ]
+}
+
+/// The authorization server's clients, grants, signing keys and users.
+fn oauth_routes() -> Vec<Route> {
+    use Needs::Permission;
+    vec![
         route("GET", "/v1/oauth/clients", Permission("oauth:read"), get(oauth::clients::list)),
         route("POST", "/v1/oauth/clients", Permission("oauth:write"), post(oauth::clients::create)),
         route("GET", "/v1/oauth/clients/{id}", Permission("oauth:read"), get(oauth::clients::show)),
@@ -120,6 +135,13 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/v1/users/{id}", Permission("users:read"), get(oauth::users::show)),
         route("PATCH", "/v1/users/{id}", Permission("users:write"), patch(oauth::users::amend)),
         route("POST", "/v1/users/{id}/password", Permission("users:write"), post(oauth::users::set_password)),
+    ]
+}
+
+/// Health, metrics and the description of the API.
+fn status_routes() -> Vec<Route> {
+    use Needs::Nothing;
+    vec![
         route("GET", "/healthz", Nothing, get(health::alive)),
         route("GET", "/readyz", Nothing, get(health::ready)),
         route("GET", "/metrics", Nothing, get(metrics::read)),
