@@ -1,6 +1,7 @@
 // A real `flint serve` on a fresh database, and a real Chromium that looks at it.
 
 import { execFile, spawn } from "node:child_process";
+import { createServer } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -14,6 +15,9 @@ const run = promisify(execFile);
 const FLINT = process.env.FLINT;
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/// How it issues tokens. Nobody fetches the issuer; pages show it.
+const ISSUING = ["--issuer", "https://auth.example.com", "--resource", "https://api.example.com"];
+
 /// How long something is awaited that must come, in milliseconds. It says nothing of how soon it should.
 const PATIENCE = 60_000;
 
@@ -21,12 +25,12 @@ const PATIENCE = 60_000;
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 export class Authority {
-  /// Starts one, on a free port and a database of its own.
-  static async start() {
+  /// Starts one, on a free port and a database of its own. It issues tokens, unless `issuing` is empty.
+  static async start(issuing = ISSUING) {
     const authority = new Authority();
     authority.directory = await mkdtemp(join(tmpdir(), "flint-dashboard-"));
     authority.database = `sqlite:${join(authority.directory, "flint.db")}`;
-    const child = spawn(FLINT, ["--json", "--database", authority.database, "serve", "--listen", "127.0.0.1:0"], {
+    const child = spawn(FLINT, ["--json", "--database", authority.database, "serve", "--listen", "127.0.0.1:0", ...issuing], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     authority.child = child;
@@ -65,6 +69,19 @@ export class Authority {
   /// Makes a key. `more` are further words of the command line.
   key(name, environment, ...more) {
     return this.flint("keys", "create", "--name", name, "--environment", environment, ...more);
+  }
+
+  /// Adds a user and gives back their name and password.
+  async user(name, ...more) {
+    const { id, password } = await this.flint("users", "create", name, ...more);
+    return { id, name, password };
+  }
+
+  /// Registers an application that may ask for these permissions and wants its users back at `redirect`.
+  application(name, redirect, permissions, environment = "live", ...more) {
+    const granted = permissions.flatMap((permission) => ["--permission", permission]);
+    const words = ["--name", name, "--environment", environment, "--redirect-uri", redirect, ...granted, ...more];
+    return this.flint("oauth", "clients", "create", ...words);
   }
 
   /// A gateway with one process that has not been heard of yet.
@@ -155,6 +172,37 @@ export async function signIn(page, authority) {
   await page.getByLabel("Password").fill(authority.admin.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL("**/settings/api-keys");
+}
+
+/// Signs a user in on the page that is there.
+export async function signInUser(page, user) {
+  await page.getByLabel("Name").fill(user.name);
+  await page.getByLabel("Password").fill(user.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/// The address that an application sends its users to, for what it asks for.
+export function request(client, scope, state = "xyz") {
+  const query = new URLSearchParams({
+    response_type: "code",
+    client_id: client.id,
+    redirect_uri: client.redirect_uris[0],
+    scope,
+    state,
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    code_challenge_method: "S256",
+  });
+  return `/oauth/authorize?${query}`;
+}
+
+/// An application's own pages: it shows what it was sent back with.
+export async function application() {
+  const server = createServer((_, answer) => {
+    answer.setHeader("content-type", "text/html");
+    answer.end("<!doctype html><html lang=en><title>Application</title><h1>Back at the application</h1>");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { redirect: `http://127.0.0.1:${server.address().port}/callback`, stop: () => server.close() };
 }
 
 /// What axe finds wrong with the page as it is, one line each.

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { violations, visit } from "./harness.mjs";
+import { tabTo } from "./keyboard.mjs";
 import { authority, chromium, operator, stage } from "./stage.mjs";
 
 stage();
@@ -45,25 +46,6 @@ test("without scripts a key is made, found, rotated and revoked", async () => {
   await page.getByText("You are signed out.").waitFor();
   await page.context().close();
 });
-
-/// Presses Tab until the element with this name has the focus.
-async function tabTo(page, name, most = 60) {
-  for (let count = 0; count < most; count += 1) {
-    await page.keyboard.press("Tab");
-    const focus = await page.evaluate(() => {
-      const one = document.activeElement;
-      const label = one.getAttribute("aria-label") ?? one.labels?.[0]?.textContent ?? one.textContent;
-      const style = getComputedStyle(one.matches("input[type=radio].hidden") ? one.parentElement : one);
-      const ring = one.nextElementSibling ? getComputedStyle(one.nextElementSibling) : style;
-      return { label: label.trim(), isSeen: [style, ring].some((each) => each.outlineStyle !== "none") };
-    });
-    if (focus.label.startsWith(name)) {
-      assert.ok(focus.isSeen, `the focus on ${name} is not seen`);
-      return;
-    }
-  }
-  assert.fail(`Tab never comes to ${name}`);
-}
 
 test("with nothing but a keyboard a key is made and revoked", async () => {
   const page = await visit(chromium, authority, { reducedMotion: "reduce" });

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Authority, browser, eventually, signIn, visit } from "./harness.mjs";
+import { oauth } from "./screenshots-oauth.mjs";
 import { seed } from "./seed.mjs";
 
 const OUT = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
@@ -73,6 +74,7 @@ try {
   await small.locator("table.keys").scrollIntoViewIfNeeded();
   await small.evaluate(() => scrollBy(0, document.querySelector(".keys").getBoundingClientRect().top - 90));
   await shoot(small, "keys-narrow");
+  await oauth(chromium, authority, shoot);
 } finally {
   await chromium.close();
   await authority.stop();

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::fields::link;
+use super::granting::is_for_users;
 use super::shell::{Bare, Theme, html};
 use crate::store::StoreError;
 
@@ -24,6 +25,8 @@ struct ErrorPage {
     status: u16,
     title: &'static str,
     message: String,
+    /// Where to go from there: what the link says, and its address.
+    way_out: Option<(&'static str, &'static str)>,
 }
 
 impl PageError {
@@ -152,13 +155,20 @@ impl PageError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", message)
     }
 
-    /// The page with everything that it needs to know of who asked.
-    pub(super) fn render(self, theme: Theme) -> Response {
+    /// The page with everything that it needs to know of who asked. Users are not led to the pages of operators, and nobody
+    /// who came with a request is led anywhere.
+    pub(super) fn render(self, path: &str, theme: Theme) -> Response {
         if let Some(to) = self.redirect {
             return Redirect::to(&to).into_response();
         }
+        let (bare, way_out) = match (is_for_users(path), path.starts_with("/account/")) {
+            (false, _) => (Bare::new(theme), Some(("Back to API keys", super::HOME))),
+            (true, true) => (Bare::for_users(theme), Some(("Your apps", "/account/apps"))),
+            (true, false) => (Bare::for_users(theme), None),
+        };
         let page = ErrorPage {
-            bare: Bare::new(theme),
+            bare,
+            way_out,
             status: self.status.as_u16(),
             title: self.title,
             message: self.message,

@@ -29,6 +29,8 @@ use crate::oauth::request::{Back, Unsafe};
 
 /// Where a user sees what was granted.
 const APPS: &str = "/account/apps";
+/// Where a user signs in who came without a request.
+const SIGN_IN: &str = "/account/sign-in";
 /// Where the answer to a question goes.
 const CONSENT: &str = "/oauth/consent";
 
@@ -38,8 +40,13 @@ pub(super) fn router() -> Router<Site> {
         .route(AUTHORIZE_PATH, get(authorize::page))
         .route(CONSENT, post(consent::answer))
         .route(APPS, get(apps::page).post(apps::withdraw))
-        .route("/account/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route(SIGN_IN, get(sign_in::page).post(sign_in::sign_in))
         .route("/account/sign-out", post(sign_in::sign_out))
+}
+
+/// Whether a path is one of theirs, and not of operators.
+pub(super) fn is_for_users(path: &str) -> bool {
+    path.starts_with("/oauth/") || path.starts_with("/account/")
 }
 
 /// Sends the user back with a code, or with what went wrong; always with `state` and `iss` (RFC 9207).

@@ -29,17 +29,18 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     let renewal = Renewal::default();
     request.extensions_mut().insert(renewal.clone());
     let theme = Theme::of(request.headers());
+    let path = request.uri().path().to_owned();
     let over_tls = is_over_tls(request.extensions());
     let mut response = if !request.method().is_safe() && !comes_from_here(request.headers()) {
         PageError::foreign().into_response()
-    } else if !is_text(request.uri().path()) {
+    } else if !is_text(&path) {
         PageError::not_found("page").into_response()
     } else {
         next.run(request).await
     };
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         let kept = std::mem::take(response.headers_mut());
-        response = error.render(theme);
+        response = error.render(&path, theme);
         response.headers_mut().extend(kept.into_iter().filter_map(|(name, value)| Some((name?, value))));
     }
     let leads_away = response.extensions_mut().remove::<FormsLeadAway>().is_some();

@@ -33,6 +33,8 @@ pub(super) enum Section {
 /// What every page needs, signed in or not.
 pub(super) struct Bare {
     pub(super) theme: &'static str,
+    /// Where the name of the program leads; empty on the pages of users, who have no business in the dashboard.
+    pub(super) home: &'static str,
     pub(super) assets: &'static Assets,
 }
 
@@ -96,7 +98,12 @@ impl Section {
 
 impl Bare {
     pub(super) fn new(theme: Theme) -> Self {
-        Self { theme: theme.as_str(), assets: &ASSETS }
+        Self { theme: theme.as_str(), home: "/", assets: &ASSETS }
+    }
+
+    /// For the people who grant.
+    pub(super) fn for_users(theme: Theme) -> Self {
+        Self { home: "", ..Self::new(theme) }
     }
 }
 

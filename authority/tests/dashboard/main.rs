@@ -4,6 +4,7 @@
 mod visitor;
 
 mod access; // who gets in, and what each form must show
+mod granting; // what users see
 mod forms; // bad input: a clear answer, what was typed is kept, nothing is done
 mod headers; // what every answer carries
 mod life; // a key from the first form to the last

@@ -6,11 +6,16 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use flint::clock;
 use flint::config::Database;
+use flint::oauth::client::{Amendment, Client, NewClient};
+use flint::oauth::issuer::{Issuer, Resources};
+use flint::oauth::keyring::Keyring;
+use flint::oauth::server::Server;
 use flint::serve::{self, Settings};
+use flint::store::oauth::users::{NewUser, User};
 use flint::store::people::sessions::SignIn;
 use flint::store::{Actor, Store};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
@@ -26,11 +31,14 @@ pub(crate) struct Dashboard {
 /// Somebody with cookies.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: HttpClient<HttpConnector, Full<Bytes>>,
     base: String,
     cookies: Vec<(String, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
+
+/// What a person may grant with.
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// An answer.
 #[derive(Debug)]
@@ -46,13 +54,42 @@ pub(crate) fn actor() -> Actor {
     Actor { kind: "cli", name: "test".into(), address: None }
 }
 
+const ACCOUNT: &str = "/account/sign-in";
+const CALLBACK: &str = "https://app.example/cb";
+
+/// What a client sends its users to.
+pub(crate) fn request(client: &Client, scope: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &client.id)
+        .append_pair("redirect_uri", CALLBACK)
+        .append_pair("scope", scope)
+        .append_pair("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+        .append_pair("code_challenge_method", "S256")
+        .finish();
+    format!("/oauth/authorize?{query}")
+}
+
 impl Dashboard {
     pub(crate) async fn start() -> Self {
         Self::with(Settings::default()).await
     }
 
-    pub(crate) async fn with(settings: Settings) -> Self {
+    /// One that issues tokens.
+    pub(crate) async fn issuing() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let issuer: Issuer = "https://auth.example".parse().unwrap();
+        let resources = Resources::new(vec!["https://api.example".parse().unwrap()], &issuer);
+        let keyring = Keyring::in_folder(directory.path().join("keys"));
+        let oauth = Some(Server::new(issuer, resources, keyring));
+        Self::within(directory, Settings { oauth, ..Settings::default() }).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        Self::within(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    async fn within(directory: tempfile::TempDir, settings: Settings) -> Self {
         let database = Database::Sqlite(directory.path().join("flint.db"));
         let store = Arc::new(Store::open(&database).await.unwrap());
         let (_, password) = store.create_operator(NAME, clock::now(), &actor()).await.unwrap();
@@ -63,8 +100,34 @@ impl Dashboard {
     }
 
     pub(crate) fn stranger(&self) -> Visitor {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = HttpClient::builder(TokioExecutor::new()).build_http();
         Visitor { client, base: self.base.clone(), cookies: Vec::new(), headers: Vec::new() }
+    }
+
+    /// Adds a user.
+    pub(crate) async fn user(&self, name: &str, permissions: &[&str]) -> User {
+        let permissions = Some(permissions.iter().map(|one| (*one).into()).collect());
+        let new = NewUser { name: name.into(), permissions, password: Some(PASSWORD.into()) };
+        self.store.create_user(new, clock::now(), &actor()).await.unwrap().0
+    }
+
+    /// Registers a client.
+    pub(crate) async fn client(&self, name: &str, permissions: &[&str]) -> Client {
+        let rest = Amendment {
+            redirect_uris: Some(vec![CALLBACK.into()]),
+            permissions: Some(permissions.iter().map(|one| (*one).into()).collect()),
+            ..Amendment::default()
+        };
+        let new = NewClient { name: name.into(), kind: None, environment: "live".into(), rest };
+        self.store.create_oauth_client(new, clock::now(), &actor()).await.unwrap().0.client
+    }
+
+    /// A user who is signed in.
+    pub(crate) async fn granting(&self, name: &str) -> Visitor {
+        let mut visitor = self.stranger();
+        let answer = visitor.fill(ACCOUNT, ACCOUNT, &[("name", name), ("password", PASSWORD)]).await;
+        assert_eq!(answer.location(), "/account/apps", "{}", answer.text);
+        visitor
     }
 
     /// Somebody who signed in so many seconds ago.
@@ -83,6 +146,17 @@ impl Visitor {
         self.send(Method::GET, path, String::new()).await
     }
 
+    /// Allows a client all that it asks for.
+    pub(crate) async fn allow(&mut self, client: &Client, scope: &str) -> Answer {
+        let page = self.get(&request(client, scope)).await;
+        page.says(200, &["id=\"consent\""]);
+        let token = page.hidden("request").unwrap();
+        let scope = scope.split(' ').map(|one| ("scope", one));
+        let fields: Vec<_> =
+            [("request", token.as_str()), ("decision", "allow")].into_iter().chain(scope).collect();
+        self.post_raw("/oauth/consent", &fields).await
+    }
+
     /// Sends fields and nothing else.
     pub(crate) async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut body = form_urlencoded::Serializer::new(String::new());
@@ -94,7 +168,7 @@ impl Visitor {
     pub(crate) async fn fill(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.get(page).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
-        let hidden: Vec<_> = ["csrf", "once", "version", "token"]
+        let hidden: Vec<_> = ["csrf", "once", "version", "token", "request"]
             .into_iter()
             .filter_map(|name| Some((name, page.hidden(name)?)))
             .collect();

@@ -11,8 +11,8 @@ use super::super::parts::when::When;
 use super::super::shell::{Bare, Theme, html};
 use super::super::visitor::read_form;
 use super::super::{MAX_FORM, Site};
-use super::consent::Permission;
-use super::{APPS, session};
+use super::consent::{Permission, shown_resource};
+use super::{APPS, SIGN_IN, session};
 use crate::clock;
 use crate::server::address;
 use crate::store::oauth::grants::{Grant, GrantFilter};
@@ -31,6 +31,8 @@ struct AppsPage {
 struct App {
     grant: Grant,
     permissions: Vec<Permission>,
+    /// What it may be used on.
+    resource: String,
     granted: When,
     used: Option<When>,
 }
@@ -43,18 +45,19 @@ pub(super) async fn page(
 ) -> Result<Response, PageError> {
     let now = clock::now();
     let Some(session) = session::of(&site, &headers, now).await? else {
-        return Ok(Redirect::to(&link("/account/sign-in", &[("next", APPS)])).into_response());
+        return Ok(Redirect::to(&link(SIGN_IN, &[("next", APPS)])).into_response());
     };
     let filter = GrantFilter { user: Some(session.user.id.clone()), live: true, client: None };
     let catalogue = site.store.permissions().await?;
     let app = |grant: Grant| App {
         permissions: Permission::all(&grant.permissions, &catalogue),
+        resource: shown_resource(&grant.resource).into(),
         granted: When::day(grant.created_at),
         used: grant.last_used_at.map(|at| When::from_now(at, now)),
         grant,
     };
     let page = AppsPage {
-        bare: Bare::new(Theme::of(&headers)),
+        bare: Bare::for_users(Theme::of(&headers)),
         action: APPS,
         user: session.user.name.clone(),
         csrf: session.csrf_token.clone(),

@@ -91,7 +91,7 @@ impl Coming<'_> {
         let Some(session) = session::of(self.site, self.headers, self.now).await? else {
             let form = sign_in::Form {
                 next: self.here.clone(),
-                for_client: Some(&self.client),
+                client: self.client.registration.name.clone(),
                 ..Default::default()
             };
             return Ok(sign_in::show(self.headers, form, StatusCode::OK));

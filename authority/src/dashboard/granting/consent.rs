@@ -17,10 +17,14 @@ use crate::oauth::consent::{self, Answer};
 use crate::oauth::fault::Fault;
 use crate::oauth::redirect::shown_host;
 use crate::oauth::request::AuthorizationRequest;
+use crate::oauth::scope;
 use crate::server::address;
 use crate::store::keys::catalogue::Offered;
 use crate::store::oauth::questions::Coded;
 use crate::store::oauth::sessions::UserSession;
+
+/// How many permissions are listed that were not asked for.
+const MOST_NOT_ASKED: usize = 5;
 
 #[derive(Template)]
 #[template(path = "granting/consent.html")]
@@ -36,7 +40,15 @@ struct ConsentPage<'a> {
     token: &'a str,
     csrf: &'a str,
     here: &'a str,
-    permissions: Vec<Permission>,
+    /// What the user may allow.
+    asked: Vec<Permission>,
+    is_everything: bool,
+    /// What was asked for and the user does not hold.
+    withheld: Vec<Permission>,
+    /// What the user holds and was not asked for; not more than fits.
+    not_asked: Vec<Permission>,
+    /// How much more of that there is.
+    unlisted: usize,
 }
 
 /// A permission in words.
@@ -62,6 +74,17 @@ fn words(name: &str, catalogue: &[Offered]) -> String {
     }
 }
 
+/// What a token may be used on, as a user is shown it.
+pub(super) fn shown_resource(resource: &str) -> &str {
+    resource.strip_prefix("https://").unwrap_or(resource)
+}
+
+/// What is offered, and somebody holds, and nobody asked for.
+fn not_asked(asked: &[String], held: &[String], catalogue: &[Offered]) -> Vec<String> {
+    let names = catalogue.iter().map(|offered| &offered.name);
+    names.filter(|name| scope::covers(held, name) && !scope::covers(asked, name)).cloned().collect()
+}
+
 /// The question.
 pub(super) fn show(
     coming: &Coming<'_>,
@@ -70,19 +93,28 @@ pub(super) fn show(
     token: &str,
     catalogue: &[Offered],
 ) -> Response {
+    let mut not_asked = not_asked(&asked.scope, &session.user.permissions, catalogue);
+    let unlisted = not_asked.len().saturating_sub(MOST_NOT_ASKED);
+    not_asked.truncate(MOST_NOT_ASKED);
+    let withheld = coming.asked.scope.iter().filter(|one| !scope::covers(&asked.scope, one));
+    let withheld: Vec<String> = withheld.cloned().collect();
     let page = ConsentPage {
-        bare: Bare::new(Theme::of(coming.headers)),
+        bare: Bare::for_users(Theme::of(coming.headers)),
         action: CONSENT,
         apps: APPS,
         client: &coming.client.registration.name,
         host: shown_host(&asked.back.redirect_uri),
-        resource: shown_host(&asked.resource),
+        resource: shown_resource(&asked.resource),
         is_test: coming.client.registration.environment == Environment::Test,
         user: &session.user.name,
         token,
         csrf: &session.csrf_token,
         here: &coming.here,
-        permissions: Permission::all(&asked.scope, catalogue),
+        asked: Permission::all(&asked.scope, catalogue),
+        is_everything: asked.scope.iter().any(|one| one == "*"),
+        withheld: Permission::all(&withheld, catalogue),
+        not_asked: Permission::all(&not_asked, catalogue),
+        unlisted,
     };
     let mut response = html(&page);
     response.extensions_mut().insert(FormsLeadAway);

@@ -10,15 +10,16 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use flint_contract::key::Digest;
 
 use super::super::error::PageError;
-use super::super::fields::Fields;
+use super::super::fields::{Fields, link};
 use super::super::headers::FormsLeadAway;
 use super::super::shell::{Bare, Theme, html};
 use super::super::visitor::{cookie, read_form};
 use super::super::{MAX_FORM, Site};
-use super::{APPS, session};
+use super::{APPS, SIGN_IN, session};
 use crate::clock;
-use crate::oauth::client::Client;
 use crate::oauth::metadata::AUTHORIZE_PATH;
+use crate::oauth::params::Params;
+use crate::oauth::request::client_id;
 use crate::secret::Secret;
 use crate::server::address;
 use crate::store::StoreError;
@@ -31,11 +32,13 @@ const MAX_NEXT: usize = 32 * 1024;
 
 /// What the form shows.
 #[derive(Default)]
-pub(super) struct Form<'a> {
+pub(super) struct Form {
     pub(super) next: String,
     pub(super) name: String,
     pub(super) problem: String,
-    pub(super) for_client: Option<&'a Client>,
+    pub(super) notice: &'static str,
+    /// What people call the application that sent them here, if one did.
+    pub(super) client: String,
 }
 
 #[derive(Template)]
@@ -46,6 +49,7 @@ struct SignInPage<'a> {
     next: &'a str,
     name: &'a str,
     problem: &'a str,
+    notice: &'static str,
     client: &'a str,
 }
 
@@ -60,11 +64,24 @@ pub(super) async fn page(
     if session::of(&site, &headers, clock::now()).await?.is_some() {
         return Ok(Redirect::to(&next).into_response());
     }
-    show(&headers, Form { next, ..Form::default() }, StatusCode::OK)
+    let notice = if query.get("out").is_empty() { "" } else { "You are signed out." };
+    let client = client_of(&site, &next).await?;
+    show(&headers, Form { next, notice, client, ..Form::default() }, StatusCode::OK)
+}
+
+/// What people call the application behind the request that they came with.
+async fn client_of(site: &Site, next: &str) -> Result<String, PageError> {
+    let query = next.strip_prefix(AUTHORIZE_PATH).and_then(|rest| rest.strip_prefix('?')).unwrap_or_default();
+    let params = Params::parse(query.as_bytes());
+    let Some(id) = params.as_ref().and_then(client_id) else {
+        return Ok(String::new());
+    };
+    let client = site.store.find_oauth_client(id).await?.filter(|client| client.disabled_at.is_none());
+    Ok(client.map(|client| client.registration.name).unwrap_or_default())
 }
 
 /// Shows the form.
-pub(super) fn show(headers: &HeaderMap, form: Form<'_>, status: StatusCode) -> Result<Response, PageError> {
+pub(super) fn show(headers: &HeaderMap, form: Form, status: StatusCode) -> Result<Response, PageError> {
     let kept = cookie(headers, FORM_COOKIE).filter(|token| is_token(token));
     let (token, is_new) = match kept {
         Some(token) => (token, false),
@@ -72,12 +89,13 @@ pub(super) fn show(headers: &HeaderMap, form: Form<'_>, status: StatusCode) -> R
     };
     let line = format!("{FORM_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax");
     let mut response = html(&SignInPage {
-        bare: Bare::new(Theme::of(headers)),
+        bare: Bare::for_users(Theme::of(headers)),
         token,
         next: &form.next,
         name: &form.name,
         problem: &form.problem,
-        client: form.for_client.map_or("", |client| client.registration.name.as_str()),
+        notice: form.notice,
+        client: &form.client,
     });
     *response.status_mut() = status;
     response.extensions_mut().insert(FormsLeadAway);
@@ -104,8 +122,10 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
     let fields = read_form(&parts.headers, body, MAX_FORM).await?;
     let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
     let (next, name) = (way_back(fields.get("next")), fields.get("name").to_owned());
+    let client = client_of(&site, &next).await?;
     let again = |status, problem: &str| {
-        let form = Form { next: next.clone(), name: name.clone(), problem: problem.into(), for_client: None };
+        let (next, name, client) = (next.clone(), name.clone(), client.clone());
+        let form = Form { next, name, problem: problem.into(), client, notice: "" };
         show(&parts.headers, form, status)
     };
     if token.is_empty() || Digest::of(fields.raw("token").as_bytes()) != Digest::of(token.as_bytes()) {
@@ -134,7 +154,7 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
     }
 }
 
-/// Ends the session, and leads to signing in as somebody else.
+/// Ends the session. Who came with a request signs in as somebody else.
 pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
     let (parts, body) = request.into_parts();
     let fields = read_form(&parts.headers, body, MAX_FORM).await?;
@@ -146,7 +166,11 @@ pub(super) async fn sign_out(State(site): State<Site>, request: Request) -> Resu
         site.store.sign_out_user(&value).await?;
     }
     let cookies = [(header::SET_COOKIE, session::set("", 0))];
-    Ok((cookies, Redirect::to(&way_back(fields.get("next")))).into_response())
+    let to = match way_back(fields.get("next")) {
+        next if next == APPS => link(SIGN_IN, &[("out", "1")]),
+        next => next,
+    };
+    Ok((cookies, Redirect::to(&to)).into_response())
 }
 
 #[cfg(test)]
