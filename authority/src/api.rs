@@ -130,6 +130,7 @@ fn oauth_routes() -> Vec<Route> {
         route("POST", "/v1/oauth/grants/{id}/revoke", Permission("oauth:write"), post(oauth::grants::revoke)),
         route("GET", "/v1/oauth/keys", Permission("oauth:read"), get(oauth::keys::list)),
         route("POST", "/v1/oauth/keys/rotate", Permission("oauth:write"), post(oauth::keys::rotate)),
+        route("POST", "/v1/oauth/keys/{kid}/retire", Permission("oauth:write"), post(oauth::keys::retire)),
         route("GET", "/v1/users", Permission("users:read"), get(oauth::users::list)),
         route("POST", "/v1/users", Permission("users:write"), post(oauth::users::create)),
         route("GET", "/v1/users/{id}", Permission("users:read"), get(oauth::users::show)),

@@ -26,6 +26,7 @@ mod audit;
 mod confirm;
 mod gateways;
 mod granting;
+mod oauth;
 mod operators;
 mod permissions;
 mod sign_in;
@@ -72,6 +73,7 @@ pub fn router(store: Arc<Store>, grants: Arc<[&'static str]>, oauth: Option<Arc<
         .merge(activity::router())
         .merge(audit::router())
         .merge(gateways::router())
+        .merge(oauth::router())
         .merge(operators::router())
         .merge(permissions::router())
         .merge(tokens::router())

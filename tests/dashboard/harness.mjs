@@ -195,6 +195,16 @@ export function request(client, scope, state = "xyz") {
   return `/oauth/authorize?${query}`;
 }
 
+/// Lets a user allow an application something.
+export async function allow(browser, authority, user, client, scope) {
+  const page = await visit(browser, authority);
+  await page.goto(request(client, scope));
+  await signInUser(page, user);
+  await page.getByRole("button", { name: "Allow" }).click();
+  await page.getByText("Back at the application").waitFor();
+  await page.context().close();
+}
+
 /// An application's own pages: it shows what it was sent back with.
 export async function application() {
   const server = createServer((_, answer) => {

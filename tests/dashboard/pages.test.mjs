@@ -1,17 +1,22 @@
 // Every page and dialog, in both themes: nothing that axe finds, nothing on the console, nothing too wide.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { signIn, violations, visit } from "./harness.mjs";
+import { after, test } from "node:test";
+import { allow, application, signIn, violations, visit } from "./harness.mjs";
 import { seed } from "./seed.mjs";
 import { authority, chromium, operator, stage } from "./stage.mjs";
 
-let seeded, pages;
+let seeded, pages, app, client, user;
 
 stage(async () => {
   seeded = await seed(authority);
   await authority.flint("tokens", "create", "--name", "Nightly job", "--permission", "keys:read");
   await authority.flint("operators", "create", "grace");
+  app = await application();
+  client = await authority.application("Example App", app.redirect, ["documents:read", "payments:read"]);
+  const mobile = await authority.application("Mobile app", "com.example.app:/callback", ["*"], "test", "--public");
+  user = await authority.user("ada");
+  await allow(chromium, authority, user, client, "documents:read payments:read");
   const { keys } = seeded;
   const [gateway] = (await authority.flint("gateways", "list")).gateways;
   const [token] = (await authority.flint("tokens", "list")).api_tokens;
@@ -41,9 +46,28 @@ stage(async () => {
     operators: "/settings/operators",
     "new password for an operator": `/settings/operators/${grace.id}/password`,
     "disable an operator": `/settings/operators/${grace.id}/disable`,
+    clients: "/settings/oauth-clients",
+    "new client": "/settings/oauth-clients/new",
+    client: `/settings/oauth-clients/${client.id}`,
+    "public client": `/settings/oauth-clients/${mobile.id}`,
+    "edit a client": `/settings/oauth-clients/${client.id}/edit`,
+    "rotate a client's secret": `/settings/oauth-clients/${client.id}/rotate`,
+    "disable a client": `/settings/oauth-clients/${client.id}/disable`,
+    "remove a client": `/settings/oauth-clients/${client.id}/remove`,
+    users: "/settings/users",
+    "new user": "/settings/users/new",
+    user: `/settings/users/${user.id}`,
+    "permissions of a user": `/settings/users/${user.id}/edit`,
+    "password of a user": `/settings/users/${user.id}/password`,
+    "disable a user": `/settings/users/${user.id}/disable`,
+    "signing keys": "/settings/signing-keys",
+    "rotate the signing key": "/settings/signing-keys/rotate",
+    "audit log of OAuth": "/settings/audit?action=oauth.",
     "no such page": "/settings/nothing",
   };
 });
+
+after(() => app.stop());
 
 for (const colorScheme of ["light", "dark"]) {
   test(`pages, ${colorScheme}`, async (t) => {
@@ -75,6 +99,13 @@ for (const colorScheme of ["light", "dark"]) {
       ["/settings/api-tokens", /^Revoke…/],
       ["/settings/operators", /^Reset password…/],
       ["/settings/operators", /^Disable…/],
+      [`/settings/oauth-clients/${client.id}`, /^Rotate secret…/],
+      [`/settings/oauth-clients/${client.id}`, /^Disable…/],
+      [`/settings/oauth-clients/${client.id}`, /^Remove…/],
+      [`/settings/oauth-clients/${client.id}`, /^Withdraw…/],
+      [`/settings/users/${user.id}`, /^Set password…/],
+      [`/settings/users/${user.id}`, /^Withdraw…/],
+      ["/settings/signing-keys", /^Rotate…/],
     ];
     for (const [path, name] of dialogs) {
       await t.test(`${path} ${name}`, async () => {

@@ -81,6 +81,7 @@ pub(super) struct ErrorFacts {
         oauth::grants::revoke,
         oauth::keys::list,
         oauth::keys::rotate,
+        oauth::keys::retire,
         oauth::users::list,
         oauth::users::create,
         oauth::users::show,

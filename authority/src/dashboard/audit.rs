@@ -25,7 +25,7 @@ const EXPORT: u32 = 50_000;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Kinds of actions to choose from.
-const ACTIONS: [(&str, &str); 9] = [
+const ACTIONS: [(&str, &str); 13] = [
     ("", "Everything"),
     ("key.", "Keys: everything"),
     ("key.create", "Keys: generated"),
@@ -35,6 +35,10 @@ const ACTIONS: [(&str, &str); 9] = [
     ("api_token.", "API tokens"),
     ("operator.", "Operators and sign-ins"),
     ("permission.", "Permissions"),
+    ("oauth.client.", "OAuth clients"),
+    ("oauth.grant.", "OAuth grants"),
+    ("oauth.keys.", "Signing keys"),
+    ("user.", "Users and their sign-ins"),
 ];
 
 #[derive(Template)]
@@ -99,7 +103,7 @@ async fn export(visitor: Visitor) -> Result<Response, PageError> {
 }
 
 impl AuditPage {
-    fn actions(&self) -> [(&'static str, &'static str, bool); 9] {
+    fn actions(&self) -> [(&'static str, &'static str, bool); 13] {
         ACTIONS.map(|(word, label)| (word, label, word == self.asked.action))
     }
 

@@ -5,7 +5,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::fields::link;
-use super::granting::is_for_users;
 use super::shell::{Bare, Theme, html};
 use crate::store::StoreError;
 
@@ -124,8 +123,8 @@ impl PageError {
     /// The form was already submitted.
     pub(super) fn sent_before(what: &str) -> Self {
         let message = format!(
-            "This form was already submitted: {what} is not created twice. Its secret was shown once and cannot be shown \
-             again. If you did not save it, rotate or revoke it, and create a new one."
+            "This form was already submitted: {what} is not created twice. A secret is shown once and cannot be shown \
+             again. If there was one and you did not save it, rotate or revoke it, and create a new one."
         );
         Self::new(StatusCode::CONFLICT, "Already done", message)
     }
@@ -177,6 +176,11 @@ impl PageError {
         *response.status_mut() = self.status;
         response
     }
+}
+
+/// Whether a path is one of users, and not of operators.
+fn is_for_users(path: &str) -> bool {
+    path.starts_with("/oauth/") || path.starts_with("/account/")
 }
 
 impl From<StoreError> for PageError {

@@ -44,11 +44,6 @@ pub(super) fn router() -> Router<Site> {
         .route("/account/sign-out", post(sign_in::sign_out))
 }
 
-/// Whether a path is one of theirs, and not of operators.
-pub(super) fn is_for_users(path: &str) -> bool {
-    path.starts_with("/oauth/") || path.starts_with("/account/")
-}
-
 /// Sends the user back with a code, or with what went wrong; always with `state` and `iss` (RFC 9207).
 fn send_back(issuer: &Issuer, back: &Back, outcome: Result<&str, Fault>) -> Response {
     let mut answer: Vec<(&str, &[u8])> = match &outcome {

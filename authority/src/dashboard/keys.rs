@@ -3,7 +3,7 @@
 pub(super) mod create;
 mod edit;
 mod form;
-mod list;
+pub(super) mod list;
 pub(super) mod reveal;
 mod revoke;
 mod rotate;

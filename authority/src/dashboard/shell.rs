@@ -28,6 +28,9 @@ pub(super) enum Section {
     Tokens,
     Operators,
     Permissions,
+    Clients,
+    Users,
+    SigningKeys,
 }
 
 /// What every page needs, signed in or not.
@@ -83,12 +86,15 @@ impl Theme {
 
 impl Section {
     /// The menu: what it says, where it leads.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Keys, "API Keys", "/settings/api-keys"),
         (Self::Activity, "Activity", "/settings/activity"),
         (Self::Gateways, "Gateways", "/settings/gateways"),
         (Self::Audit, "Audit log", "/settings/audit"),
         (Self::Permissions, "Permissions", "/settings/permissions"),
+        (Self::Clients, "OAuth clients", "/settings/oauth-clients"),
+        (Self::Users, "Users", "/settings/users"),
+        (Self::SigningKeys, "Signing keys", "/settings/signing-keys"),
         (Self::Tokens, "API tokens", "/settings/api-tokens"),
         (Self::Operators, "Operators", "/settings/operators"),
     ];

@@ -13,6 +13,7 @@ use super::error::PageError;
 use super::fields::Fields;
 use super::shell::Theme;
 use crate::clock;
+use crate::oauth::server::Server;
 use crate::server::{Unread, address};
 use crate::store::people::sessions::{LIFETIME, Session, SignIn};
 use crate::store::turns::{OF_A_CALLER, Turn};
@@ -28,6 +29,8 @@ pub(super) struct Visitor {
     pub(super) store: Arc<Store>,
     /// The permissions that an API token can have.
     pub(super) grants: Arc<[&'static str]>,
+    /// How this server issues tokens, if it does.
+    pub(super) oauth: Option<Arc<Server>>,
     pub(super) session: Session,
     pub(super) theme: Theme,
     /// One time for the whole request, in Unix seconds.
@@ -166,6 +169,7 @@ impl FromRequestParts<Site> for Visitor {
             _turns: (own, slow),
             store: Arc::clone(&site.store),
             grants: Arc::clone(&site.grants),
+            oauth: site.oauth.clone(),
             session,
             theme: Theme::of(&parts.headers),
             now,

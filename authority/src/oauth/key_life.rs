@@ -6,7 +6,8 @@
 //!    minutes has it by then.
 //! 4. A key stays published until the last token that it signed has expired, and ten minutes more, for clocks that
 //!    differ.
-//! 5. If nothing else helps, a new key signs at once and all others are withdrawn at once: live tokens break.
+//! 5. A key that no longer signs may be withdrawn before its time: what it signed last breaks.
+//! 6. If nothing else helps, a new key signs at once and all others are withdrawn at once: live tokens break.
 
 use super::client::MAX_ACCESS_SECONDS;
 
@@ -128,6 +129,12 @@ pub fn state(key: &KeyTimes, keys: &[KeyTimes], now: i64) -> State {
     }
 }
 
+/// Whether a key may be withdrawn before its time (rule 5).
+#[must_use]
+pub fn may_retire(key: &KeyTimes, keys: &[KeyTimes], now: i64) -> bool {
+    state(key, keys, now) == State::Previous
+}
+
 /// Plans a rotation. The first key of all signs at once.
 #[must_use]
 pub fn rotate(keys: &[KeyTimes], now: i64, at_once: bool) -> Rotation {
@@ -182,6 +189,15 @@ mod tests {
         ] {
             assert_eq!(states(&keys, NOW + after), expected, "{after} s later");
         }
+    }
+
+    #[test]
+    fn only_a_key_that_no_longer_signs_is_retired() {
+        let keys = rotated(rotated(Vec::new(), "a", NOW, false), "b", NOW + 10, false);
+        let may = |now| keys.iter().map(|key| may_retire(key, &keys, now)).collect::<Vec<_>>();
+        assert_eq!(may(NOW + 10), [false, false]);
+        assert_eq!(may(NOW + 10 + LEAD), [true, false]);
+        assert_eq!(may(NOW + 10 + LEAD + MAX_ACCESS_SECONDS + REST), [false, false]);
     }
 
     #[test]

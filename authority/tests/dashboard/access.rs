@@ -6,7 +6,7 @@ use flint::store::people::sessions::SignIn;
 
 use crate::visitor::{Dashboard, NAME, actor};
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 20] = [
     "/settings/api-keys",
     "/settings/api-keys/new",
     "/settings/api-keys/key_1",
@@ -18,9 +18,18 @@ const PAGES: [&str; 11] = [
     "/settings/permissions",
     "/settings/api-tokens",
     "/settings/operators",
+    "/settings/oauth-clients",
+    "/settings/oauth-clients/new",
+    "/settings/oauth-clients/client_1",
+    "/settings/oauth-clients/client_1/edit",
+    "/settings/users",
+    "/settings/users/new",
+    "/settings/users/user_1",
+    "/settings/signing-keys",
+    "/settings/signing-keys/rotate",
 ];
 
-const FORMS: [&str; 16] = [
+const FORMS: [&str; 30] = [
     "/sign-out",
     "/theme",
     "/settings/password",
@@ -37,6 +46,20 @@ const FORMS: [&str; 16] = [
     "/settings/api-tokens/tok_1/revoke",
     "/settings/operators",
     "/settings/operators/op_1/disable",
+    "/settings/oauth-clients/new",
+    "/settings/oauth-clients/client_1/edit",
+    "/settings/oauth-clients/client_1/rotate",
+    "/settings/oauth-clients/client_1/disable",
+    "/settings/oauth-clients/client_1/enable",
+    "/settings/oauth-clients/client_1/remove",
+    "/settings/grants/grant_1/withdraw",
+    "/settings/users/new",
+    "/settings/users/user_1/edit",
+    "/settings/users/user_1/password",
+    "/settings/users/user_1/disable",
+    "/settings/users/user_1/enable",
+    "/settings/signing-keys/rotate",
+    "/settings/signing-keys/sig_1/retire",
 ];
 
 #[tokio::test]

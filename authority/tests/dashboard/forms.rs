@@ -34,7 +34,7 @@ async fn every_bad_field_of_a_new_key_is_named_and_nothing_is_made() {
         (("name", "a\nb"), "control"),
         (("environment", "prod"), "Choose live or test."),
         (("environment", ""), "Choose live or test."),
-        (("preset", "root"), "Choose what the key is allowed to do."),
+        (("preset", "root"), "Choose what is allowed."),
         (("preset", "chosen"), "Choose at least one permission"),
         (("expiry", "13"), "Choose when the key expires."),
         (("expiry", "keep"), "Choose when the key expires."),

@@ -7,4 +7,5 @@ mod access; // who gets in, and what each form must show
 mod granting; // what users see
 mod forms; // bad input: a clear answer, what was typed is kept, nothing is done
 mod headers; // what every answer carries
+mod oauth; // clients, users, grants and signing keys
 mod life; // a key from the first form to the last

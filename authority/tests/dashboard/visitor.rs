@@ -1,5 +1,6 @@
 //! A server in this process, and somebody who visits it with cookies and forms.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -25,7 +26,7 @@ pub(crate) struct Dashboard {
     pub(crate) store: Arc<Store>,
     pub(crate) password: String,
     base: String,
-    _directory: tempfile::TempDir,
+    directory: Arc<tempfile::TempDir>,
 }
 
 /// Somebody with cookies.
@@ -70,6 +71,22 @@ pub(crate) fn request(client: &Client, scope: &str) -> String {
     format!("/oauth/authorize?{query}")
 }
 
+/// How a server issues tokens that has its keys in this folder.
+fn issuing_with(keys: PathBuf) -> Settings {
+    let issuer: Issuer = "https://auth.example".parse().unwrap();
+    let resources = Resources::new(vec!["https://api.example".parse().unwrap()], &issuer);
+    let oauth = Some(Server::new(issuer, resources, Keyring::in_folder(keys)));
+    Settings { oauth, ..Settings::default() }
+}
+
+/// Serves, and tells where.
+async fn listen(store: &Arc<Store>, settings: Settings) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(serve::run(listener, Arc::clone(store), settings, std::future::pending()));
+    base
+}
+
 impl Dashboard {
     pub(crate) async fn start() -> Self {
         Self::with(Settings::default()).await
@@ -78,11 +95,20 @@ impl Dashboard {
     /// One that issues tokens.
     pub(crate) async fn issuing() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let issuer: Issuer = "https://auth.example".parse().unwrap();
-        let resources = Resources::new(vec!["https://api.example".parse().unwrap()], &issuer);
-        let keyring = Keyring::in_folder(directory.path().join("keys"));
-        let oauth = Some(Server::new(issuer, resources, keyring));
-        Self::within(directory, Settings { oauth, ..Settings::default() }).await
+        let settings = issuing_with(directory.path().join("keys"));
+        Self::within(directory, settings).await
+    }
+
+    /// Another server on the same database.
+    pub(crate) async fn again(&self) -> Self {
+        let base = listen(&self.store, issuing_with(self.keys())).await;
+        let directory = Arc::clone(&self.directory);
+        Self { store: Arc::clone(&self.store), password: self.password.clone(), base, directory }
+    }
+
+    /// Where the private halves of signing keys are.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.directory.path().join("keys")
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
@@ -93,10 +119,8 @@ impl Dashboard {
         let database = Database::Sqlite(directory.path().join("flint.db"));
         let store = Arc::new(Store::open(&database).await.unwrap());
         let (_, password) = store.create_operator(NAME, clock::now(), &actor()).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve::run(listener, Arc::clone(&store), settings, std::future::pending()));
-        Self { store, password: password.reveal().into(), base, _directory: directory }
+        let base = listen(&store, settings).await;
+        Self { store, password: password.reveal().into(), base, directory: Arc::new(directory) }
     }
 
     pub(crate) fn stranger(&self) -> Visitor {

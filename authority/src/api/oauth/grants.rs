@@ -49,7 +49,7 @@ pub(in crate::api) async fn list(
     _: Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<GrantList>, ApiError> {
-    let filter = GrantFilter { client: which.client, user: which.user, live: false };
+    let filter = GrantFilter { client: which.client, user: which.user, ..GrantFilter::default() };
     Ok(Json(GrantList { grants: app.store.oauth_grants(&filter).await? }))
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/oauth/keys`: what access tokens are signed with.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use serde::{Deserialize, Serialize};
@@ -64,4 +64,17 @@ pub(in crate::api) async fn rotate(
     let all = SigningKeyView::all(&app.store.signing_keys(now).await?, now);
     let made = all.into_iter().find(|key| key.kid == kid).ok_or(StoreError::NotFound("signing key"))?;
     Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Withdraw a signing key that no longer signs, before its time. Tokens that it signed break.
+#[utoipa::path(post, path = "/v1/oauth/keys/{kid}/retire", operation_id = "retire_signing_key",
+    params(("kid" = String, Path, description = "The key's id")),
+    responses((status = 204, description = "It is no longer published")))]
+pub(in crate::api) async fn retire(
+    State(app): State<App>,
+    caller: Caller,
+    Path(kid): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    app.store.retire_signing_key(&kid, clock::now(), &caller.actor).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

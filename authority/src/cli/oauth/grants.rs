@@ -33,7 +33,8 @@ impl Grants {
         let store = global.open_existing().await?;
         match self {
             Self::List { client, user } => {
-                let grants = store.oauth_grants(&GrantFilter { client, user, live: false }).await?;
+                let grants =
+                    store.oauth_grants(&GrantFilter { client, user, ..GrantFilter::default() }).await?;
                 if global.json {
                     return output::json(&json!({ "grants": grants }));
                 }

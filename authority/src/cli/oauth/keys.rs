@@ -24,6 +24,11 @@ pub(in crate::cli) enum Keys {
         #[command(flatten)]
         folder: SigningKeys,
     },
+    /// Withdraw a key that no longer signs, before its time: tokens that it signed break
+    Retire {
+        /// The key's id
+        kid: String,
+    },
 }
 
 fn parse(word: &str) -> Result<Algorithm, String> {
@@ -49,6 +54,13 @@ impl Keys {
                     ["kid", "algorithm", "state", "signs from", "published until"],
                     &rows,
                 ))
+            }
+            Self::Retire { kid } => {
+                global.open_existing().await?.retire_signing_key(&kid, at, &Actor::cli()).await?;
+                if global.json {
+                    return output::json(&json!({ "kid": kid, "retired": true }));
+                }
+                output::print(&format!("{kid} is withdrawn\n"))
             }
             Self::Rotate { now, algorithm, folder } => {
                 let (keyring, store) = (folder.keyring(global)?, global.open_existing().await?);

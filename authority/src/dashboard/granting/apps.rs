@@ -47,7 +47,7 @@ pub(super) async fn page(
     let Some(session) = session::of(&site, &headers, now).await? else {
         return Ok(Redirect::to(&link(SIGN_IN, &[("next", APPS)])).into_response());
     };
-    let filter = GrantFilter { user: Some(session.user.id.clone()), live: true, client: None };
+    let filter = GrantFilter { user: Some(session.user.id.clone()), live: true, ..GrantFilter::default() };
     let catalogue = site.store.permissions().await?;
     let app = |grant: Grant| App {
         permissions: Permission::all(&grant.permissions, &catalogue),

@@ -259,7 +259,7 @@ impl KeyRow {
 }
 
 /// Permissions in two words.
-pub(super) fn summary(permissions: &[String]) -> String {
+pub(in crate::dashboard) fn summary(permissions: &[String]) -> String {
     match permissions {
         [] => "None".into(),
         [all] if all == "*" => "Full access".into(),

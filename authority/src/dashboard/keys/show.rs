@@ -11,7 +11,7 @@ use crate::dashboard::fields::link;
 use crate::dashboard::parts::badge::{Badge, badges};
 use crate::dashboard::parts::chart::Chart;
 use crate::dashboard::parts::effect::Effect;
-use crate::dashboard::parts::log::{LogEntry, entries};
+use crate::dashboard::parts::log::{LOG, LogEntry, entries};
 use crate::dashboard::parts::when::When;
 use crate::dashboard::path::Path;
 use crate::dashboard::shell::{Section, Shell, html};
@@ -58,9 +58,6 @@ struct Related {
     last_used: Option<When>,
     badge: Badge,
 }
-
-/// How many lines of the log a key's page shows.
-const LOG: u32 = 20;
 
 /// The page.
 pub(super) async fn page(visitor: Visitor, Path(id): Path) -> Result<Response, PageError> {

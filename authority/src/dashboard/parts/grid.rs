@@ -109,8 +109,8 @@ impl Grid {
             }
             CHOSEN => Some(self.chosen())
                 .filter(|grants| !grants.is_empty())
-                .ok_or("Choose at least one permission, or choose “No permissions”."),
-            _ => Err("Choose what the key is allowed to do."),
+                .ok_or("Choose at least one permission, or another of the choices above."),
+            _ => Err("Choose what is allowed."),
         }
     }
 

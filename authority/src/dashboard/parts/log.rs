@@ -6,6 +6,9 @@ use super::when::When;
 use crate::dashboard::fields::link;
 use crate::store::audit::AuditLine;
 
+/// How many lines of the log a thing's page shows.
+pub(in crate::dashboard) const LOG: u32 = 20;
+
 /// One line.
 #[derive(Clone, Debug)]
 pub(in crate::dashboard) struct LogEntry {
@@ -29,12 +32,15 @@ pub(in crate::dashboard) fn entries(lines: Vec<AuditLine>, now: i64) -> Vec<LogE
 
 impl LogEntry {
     fn new(line: AuditLine, now: i64) -> Self {
-        let name = line.after.as_ref().or(line.before.as_ref()).and_then(|facts| facts["name"].as_str());
+        let facts = line.after.as_ref().or(line.before.as_ref());
+        let name = facts.and_then(|facts| facts["name"].as_str().or(facts["client_name"].as_str()));
         let kind = match line.actor_kind.as_str() {
             "operator" => "operator",
             "cli" => "command line",
             "api_token" => "API token",
             "key_holder" => "holder of the key",
+            "user" => "user",
+            "oauth_client" => "OAuth client",
             _ => "system",
         };
         let kind = Some(kind).filter(|kind| *kind != line.actor);
@@ -47,6 +53,9 @@ impl LogEntry {
             subject_link: match line.subject_kind.as_str() {
                 "key" => Some(format!("/settings/api-keys/{}", line.subject)),
                 "gateway" => Some("/settings/gateways".into()),
+                "oauth_client" => Some(format!("/settings/oauth-clients/{}", line.subject)),
+                "user" => Some(format!("/settings/users/{}", line.subject)),
+                "signing_key" => Some("/settings/signing-keys".into()),
                 _ => Some(link("/settings/audit", &[("subject", &line.subject)])),
             },
             changes: changes(line.before.as_ref(), line.after.as_ref()),
@@ -76,9 +85,36 @@ fn action_label(action: &str) -> String {
         "operator.sign_in" => "signed in",
         "permission.offer" => "added permission",
         "permission.withdraw" => "removed permission",
-        other => other,
+        other => oauth_action_label(other),
     }
     .into()
+}
+
+fn oauth_action_label(action: &str) -> &str {
+    match action {
+        "oauth.client.create" => "registered OAuth client",
+        "oauth.client.update" => "changed OAuth client",
+        "oauth.client.rotate_secret" => "rotated secret of OAuth client",
+        "oauth.client.disable" => "disabled OAuth client",
+        "oauth.client.enable" => "enabled OAuth client",
+        "oauth.client.delete" => "removed OAuth client",
+        "oauth.grant.create" => "granted permissions to",
+        "oauth.grant.update" => "changed what was granted to",
+        "oauth.grant.revoke" => "withdrew what was granted to",
+        "oauth.code.replay" => "used a code again; its tokens have ended",
+        "oauth.refresh.replay" => "used a refresh token again; its tokens have ended",
+        "oauth.token.revoke" => "revoked tokens",
+        "oauth.keys.rotate" => "rotated signing key",
+        "oauth.keys.retire" => "retired signing key",
+        "user.create" => "added user",
+        "user.update" => "changed permissions of user",
+        "user.set_password" => "set password of user",
+        "user.disable" => "disabled user",
+        "user.enable" => "enabled user",
+        "user.sign_in" => "signed in",
+        "user.sign_in_failed" => "failed to sign in as user",
+        other => other,
+    }
 }
 
 /// Field by field what is different. What a new thing does not have is no difference.

@@ -53,6 +53,8 @@ pub struct GrantFilter {
     pub user: Option<String>,
     /// Only those that were not withdrawn.
     pub live: bool,
+    /// At most so many; ten thousand if nothing is said.
+    pub limit: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -118,10 +120,21 @@ impl Store {
         let rows: Vec<GrantRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(filter.client.clone().unwrap_or_default())
             .bind(filter.user.clone().unwrap_or_default())
-            .bind(MAX_LISTED)
+            .bind(filter.limit.unwrap_or(MAX_LISTED).min(MAX_LISTED))
             .fetch_all(&self.pool)
             .await?;
         rows.into_iter().map(Grant::try_from).collect()
+    }
+
+    /// A grant by its id.
+    ///
+    /// # Errors
+    /// If there is no such grant.
+    pub async fn oauth_grant(&self, id: &str) -> Result<Grant, StoreError> {
+        let sql = format!("{SELECT} WHERE oauth_grant.id = $1");
+        let row: Option<GrantRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_owned()).fetch_optional(&self.pool).await?;
+        row.ok_or(StoreError::NotFound("grant"))?.try_into()
     }
 
     /// What the live grant of a client, a user and a resource has, if there is one.

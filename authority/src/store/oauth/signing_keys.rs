@@ -102,6 +102,33 @@ impl Store {
         }
     }
 
+    /// Withdraws a key that no longer signs.
+    ///
+    /// # Errors
+    /// If there is no such key, or it signs, or will.
+    pub async fn retire_signing_key(&self, kid: &str, now: i64, actor: &Actor) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        // One rotation at a time.
+        write.lock_changes().await?;
+        let rows: Vec<SigningKeyRow> = sqlx::query_as(SELECT).bind(now).fetch_all(&mut *write.tx).await?;
+        let keys: Vec<_> = rows.into_iter().map(SigningKey::try_from).collect::<Result<_, _>>()?;
+        let keys: Vec<_> = keys.into_iter().map(|key| key.times).collect();
+        let key = keys.iter().find(|key| key.kid == kid).ok_or(StoreError::NotFound("signing key"))?;
+        if !key_life::may_retire(key, &keys, now) {
+            return Err(StoreError::NotPossible(
+                "only a key that no longer signs can be retired; rotate the one that signs",
+            ));
+        }
+        let sql = "UPDATE oauth_signing_key SET published_until = $1 WHERE kid = $2";
+        sqlx::query(sql).bind(now).bind(kid).execute(&mut *write.tx).await?;
+        write.note_end("signing_key", kid, Some(now));
+        let after = Some(json!({ "published_until": clock::to_text(now) }));
+        let (action, subject_kind) = ("oauth.keys.retire", "signing_key");
+        let line = AuditEvent { action, subject_kind, subject: kid, before: None, after };
+        write.record(now, actor, line).await?;
+        write.commit().await
+    }
+
     async fn write_rotation(
         &self,
         key: &mut SigningKey,

@@ -134,6 +134,30 @@ impl Store {
         rows.into_iter().map(User::try_from).collect()
     }
 
+    /// Users by name, whose name has these letters in it and comes after another; at most so many.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn find_users(&self, part: &str, after: &str, limit: i64) -> Result<Vec<User>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM oauth_user WHERE ($1 = '' OR LOWER(name) LIKE $2 ESCAPE '!') AND name > $3 \
+             ORDER BY name LIMIT $4"
+        );
+        let escaped: String = part
+            .to_lowercase()
+            .chars()
+            .flat_map(|letter| matches!(letter, '!' | '%' | '_').then_some('!').into_iter().chain([letter]))
+            .collect();
+        let rows: Vec<UserRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(part.to_owned())
+            .bind(format!("%{escaped}%"))
+            .bind(after.to_owned())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
     /// A user by id or name.
     ///
     /// # Errors
