@@ -1,13 +1,14 @@
 //! The host calls that the Rust SDK (`proxy-wasm`) lacks.
 //!
-//! The filter stands on the SDK for contexts, dispatch and most host calls. Six calls are here:
+//! The filter stands on the SDK for contexts, dispatch and most host calls. Seven calls are here:
 //!
 //! 1. [`send_local_response`]: the SDK's passes no *response code details*, which the access log needs;
 //! 2. [`headers`]: the SDK makes two allocations for every header of the map; the core reads the map in place;
 //! 3. [`monotonic`]: all VMs of a process need one number for the time, and `std::time::Instant` shows none;
 //! 4. [`random`]: the standard library offers no random bytes;
 //! 5. [`shared`] and [`set_shared`]: the SDK panics if `capability_restriction_config` forbids them. A VM that dies on a tick
-//!    leaves the requests that wait in it hanging; an error that is returned refuses them.
+//!    leaves the requests that wait in it hanging; an error that is returned refuses them;
+//! 6. [`set_property`]: the SDK makes two allocations for every property, and a request sets two.
 //!
 //! This is the only crate of the project with `unsafe`. Names, numbers and forms are those of proxy-wasm ABI 0.2.1 and
 //! WASI preview 1.
@@ -59,6 +60,12 @@ pub fn shared(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Refused> {
 pub fn set_shared(key: &[u8], value: &[u8], cas: u32) -> Result<(), Refused> {
     // SAFETY: the host copies both slices during the call.
     done(unsafe { raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
+}
+
+/// Sets a property of the request. The parts of a path are separated by a zero byte.
+pub fn set_property(path: &str, value: &[u8]) -> Result<(), Refused> {
+    // SAFETY: the host copies both slices during the call.
+    done(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
 /// Answers the request. `headers` is a serialised map; `details` is for the access log.

@@ -44,7 +44,7 @@ pub(super) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
 
 /// Sets the filter state `wasm.<name>`.
 pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
-    hostcalls::set_property(vec![name], Some(value)).map_err(refused)
+    flint_abi::set_property(name, value)
 }
 
 /// Calls an upstream; the answer comes to the context that is active now. A `timeout` below a millisecond would be none.
