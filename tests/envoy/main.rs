@@ -51,6 +51,7 @@ mod configuration;
 mod guard;
 mod reload;
 mod secrets;
+mod statuses;
 mod trap;
 
 // What people copy: configurations and snippets; and the whole product, once.
