@@ -7,6 +7,9 @@
 //! 3. The VM of Envoy's main thread never serves a request, so what it parses delays nobody. It cannot be told
 //!    apart but by that: a VM that has served requests leaves the lease to one that has not, where there is one.
 //!
+//! 4. A lease that cannot be read is nobody's: it is replaced, or no VM of the process would ever poll again. How often it
+//!    was taken cannot be read either, so the next fence is one that cannot have been reached yet.
+//!
 //! Times are milliseconds of the monotonic clock, which all VMs of a process share.
 
 use crate::bytes::Reader;
@@ -18,6 +21,8 @@ pub const TERM: u64 = 2_000;
 const COURTESY: u64 = 500;
 /// How long a sign of a VM without requests is good.
 const PRESENT: u64 = 1_000;
+/// No lease is taken more often than once in this time, on the average since the clock began.
+const SHORTEST: u64 = 100;
 
 /// One VM's part in the lease.
 #[derive(Debug)]
@@ -54,11 +59,8 @@ impl Lease {
             store.set(&self.namespace.slot(Slot::IdleVm), &sign, Condition::Always)?;
         }
         let began = *self.began.get_or_insert(now);
-        let found = self.held(store)?;
-        let (held, cas) = match found {
-            Some((held, cas)) => (held, Some(cas)),
-            None => (Held { owner: 0, fence: 0, until: began }, None),
-        };
+        let (held, cas) = self.look(store)?;
+        let held = held.unwrap_or_else(|| Held { owner: 0, fence: fence_before(cas, now), until: began });
         // An end far beyond a term from now was not written by this clock; a little is only the writer's later look.
         let runs = held.until > now && held.until <= now + 2 * TERM;
         let fence = match (runs, held.owner == self.me) {
@@ -93,8 +95,8 @@ impl Lease {
     /// # Errors
     /// Those of the store.
     pub fn release<S: Store>(&self, store: &S, now: u64) -> Result<(), Fault> {
-        match self.held(store)? {
-            Some((held, cas)) if held.owner == self.me => {
+        match self.look(store)? {
+            (Some(held), Some(cas)) if held.owner == self.me => {
                 let free = Held { owner: 0, until: now, ..held };
                 store.set(&self.namespace.slot(Slot::Lease), &free.write(), Condition::Is(cas))
             }
@@ -102,18 +104,25 @@ impl Lease {
         }
     }
 
-    /// Whether there was a lease and it ended before this time.
+    /// Whether there was a lease and it ended before this time. One that cannot be read has ended.
     ///
     /// # Errors
     /// Those of the store.
     pub fn ended_before<S: Store>(&self, store: &S, time: u64) -> Result<bool, Fault> {
-        Ok(self.held(store)?.is_some_and(|(held, _)| held.until < time))
+        let (held, cas) = self.look(store)?;
+        Ok(held.map_or(cas.is_some(), |held| held.until < time))
     }
 
-    fn held<S: Store>(&self, store: &S) -> Result<Option<(Held, u32)>, Fault> {
+    /// The lease, if it can be read, and the compare-and-swap number of what is there.
+    fn look<S: Store>(&self, store: &S) -> Result<(Option<Held>, Option<u32>), Fault> {
         let found = store.get(&self.namespace.slot(Slot::Lease))?;
-        Ok(found.and_then(|(value, cas)| Some((Held::read(&value)?, cas))))
+        Ok(found.map_or((None, None), |(value, cas)| (Held::read(&value), Some(cas))))
     }
+}
+
+/// The fence before the next one if the lease is absent, or cannot be read: then none before was larger.
+fn fence_before(cas: Option<u32>, now: u64) -> u32 {
+    cas.map_or(0, |_| u32::try_from(now / SHORTEST).unwrap_or(u32::MAX - 1))
 }
 
 impl Held {
@@ -173,6 +182,34 @@ mod tests {
         let store = Memory::default();
         assert_eq!(lease(1).step(&store, 1_000_000, false).unwrap(), Some(1));
         assert_eq!(lease(2).step(&store, 5, true).unwrap(), Some(2));
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_read_is_taken_with_a_fence_above_all_before() {
+        for unreadable in [&b""[..], b"x", &[0xff; 19]] {
+            let store = Memory::default();
+            let (mut a, mut b) = (lease(1), lease(2));
+            assert_eq!(a.step(&store, 0, false).unwrap(), Some(1));
+            assert_eq!(a.step(&store, 5 * TERM, false).unwrap(), Some(2));
+            let now = 5 * TERM + 50;
+            store.set(&namespace().slot(Slot::Lease), unreadable, Condition::Always).unwrap();
+            assert!(a.ended_before(&store, 0).unwrap(), "nobody would clear it");
+            a.release(&store, now).unwrap();
+            let fence = b.step(&store, now, false).unwrap().expect("nobody polls");
+            assert!(fence > 2, "{fence}");
+            assert_eq!(a.step(&store, now + 1, false).unwrap(), None);
+            assert_eq!(b.step(&store, now + TERM - 1, false).unwrap(), Some(fence), "it is renewed");
+            assert!(!b.ended_before(&store, now).unwrap());
+        }
+    }
+
+    #[test]
+    fn of_two_that_find_a_lease_unreadable_one_takes_it() {
+        let store = Memory::default();
+        store.set(&namespace().slot(Slot::Lease), b"x", Condition::Always).unwrap();
+        let (mut a, mut b) = (lease(1), lease(2));
+        assert!(a.step(&store, 1_000, false).unwrap().is_some());
+        assert_eq!(b.step(&store, 1_000, false).unwrap(), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 use crate::feed::holder::LEAST_GAP;
 use crate::feed::lease::TERM;
 use crate::table::shard::Shard;
-use crate::table::store::Condition;
+use crate::table::store::{Condition, Slot};
 use crate::table::tests::{Memory, namespace};
 use crate::table::{Meta, View};
 
@@ -121,6 +121,23 @@ fn pages_of_an_ordinary_run_take_effect_one_by_one() {
     asks(&vm.tick(0).unwrap(), 25, Some("c2"));
     vm.page(&page("c3", false, &[4]));
     assert_eq!((keys(&store).unwrap(), vm.cursor().as_deref()), (vec![2, 3, 4], Some("c3")));
+}
+
+#[test]
+fn an_unreadable_lease_does_not_end_the_polling() {
+    let store = Memory::default();
+    let (mut vm, _) = Vm::polling(&store);
+    vm.page(&page("c1", false, &[1, 2]));
+    vm.tick(0).unwrap();
+    store.set(&namespace().slot(Slot::Lease), b"unreadable", Condition::Always).unwrap();
+    // What was asked for under the old lease is given up, and what is asked for under the new one takes effect.
+    let call = vm.next_call(50);
+    asks(&call, 25, Some("c1"));
+    vm.page(&page("c2", false, &[3]));
+    assert_eq!((keys(&store).unwrap(), vm.cursor().as_deref()), (vec![1, 2, 3], Some("c2")));
+    asks(&vm.next_call(LEAST_GAP), 25, Some("c2"));
+    let events = vm.poller.take_events();
+    assert!(!events.iter().any(|event| matches!(event, Event::Failed(..))), "{events:?}");
 }
 
 #[test]
