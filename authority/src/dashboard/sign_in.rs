@@ -7,7 +7,6 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use flint_contract::key::Digest;
 
 use super::HOME;
 use super::Site;
@@ -16,7 +15,7 @@ use super::fields::Fields;
 use super::shell::{Bare, Theme, html};
 use super::visitor::{COOKIE, Posted, cookie, local_path, read_form, session_cookie};
 use crate::clock;
-use crate::secret::Secret;
+use crate::secret::{Secret, are_same};
 use crate::server::address;
 use crate::store::StoreError;
 use crate::store::people::sessions::{LIFETIME, SignIn};
@@ -89,11 +88,10 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
     let (parts, body) = request.into_parts();
     let fields = read_form(&parts.headers, body, MAX_FORM).await?;
     let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
-    let shown = fields.raw("token");
     let next = local_path(fields.get("next")).unwrap_or(HOME).to_owned();
     let name = fields.get("name").to_owned();
     let again = |status, problem: &str| show(&parts.headers, next.clone(), name.clone(), problem, status, "");
-    if token.is_empty() || Digest::of(shown.as_bytes()) != Digest::of(token.as_bytes()) {
+    if token.is_empty() || !are_same(fields.raw("token"), &token) {
         let problem = "This page was out of date. Please try again. Cookies must be enabled.";
         return again(StatusCode::FORBIDDEN, problem);
     }

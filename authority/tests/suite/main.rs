@@ -23,6 +23,7 @@ mod people; // operators, their sessions, and API tokens
 mod recovery; // backups, and what a restored one must not bring back
 mod network; // proxies, slow clients, floods, and requests that are not as they should be
 mod key_table; // the feed: pages, cursors, held calls
+mod throttle; // guessing passwords, and keeping nobody out
 mod shell; // exit codes, and completion in a shell
 mod tls; // a certificate of our own
 mod pending; // usage reports that wait: how much may, and what becomes of too much

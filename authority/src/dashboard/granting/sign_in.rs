@@ -7,7 +7,6 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use flint_contract::key::Digest;
 
 use super::super::error::PageError;
 use super::super::fields::{Fields, link};
@@ -20,11 +19,10 @@ use crate::clock;
 use crate::oauth::metadata::AUTHORIZE_PATH;
 use crate::oauth::params::Params;
 use crate::oauth::request::client_id;
-use crate::secret::Secret;
+use crate::secret::{Secret, are_same};
 use crate::server::address;
 use crate::store::StoreError;
-use crate::store::oauth::sessions::UserSignIn;
-use crate::store::people::sessions::LIFETIME;
+use crate::store::people::sessions::{LIFETIME, SignIn};
 
 const FORM_COOKIE: &str = "__Host-flint_user_form";
 /// The longest way back, in bytes: a request may have a long state.
@@ -128,7 +126,7 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
         let form = Form { next, name, problem: problem.into(), client, notice: "" };
         show(&parts.headers, form, status)
     };
-    if token.is_empty() || Digest::of(fields.raw("token").as_bytes()) != Digest::of(token.as_bytes()) {
+    if token.is_empty() || !are_same(fields.raw("token"), &token) {
         let problem = "This page was out of date. Please try again. Cookies must be enabled.";
         return again(StatusCode::FORBIDDEN, problem);
     }
@@ -136,15 +134,16 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
     if name.is_empty() || password.is_empty() {
         return again(StatusCode::UNPROCESSABLE_ENTITY, "Enter your name and your password.");
     }
+    let _turn = site.store.turns().sign_in().await?;
     match site.store.sign_in_user(&name, password, from.as_deref(), clock::now()).await? {
-        UserSignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
-        UserSignIn::Throttled(wait) => {
+        SignIn::Wrong => again(StatusCode::UNPROCESSABLE_ENTITY, "Wrong name or password."),
+        SignIn::Throttled(wait) => {
             let problem = format!("Too many attempts. Try again in {wait} seconds.");
             let mut response = again(StatusCode::TOO_MANY_REQUESTS, &problem)?;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
             Ok(response)
         }
-        UserSignIn::Done(secret) => {
+        SignIn::Done(secret, _) => {
             if let Some(old) = cookie(&parts.headers, session::COOKIE) {
                 site.store.sign_out_user(&old).await?;
             }

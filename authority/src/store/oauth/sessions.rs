@@ -1,15 +1,14 @@
 //! Users who are signed in: as operators are (`people::sessions`), in a table and with a cookie apart from theirs.
 
 use flint_contract::key::Digest;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use super::read_list;
-use super::users::User;
-use crate::password;
-use crate::secret::Secret;
-use crate::store::audit::AuditEvent;
-use crate::store::people::sessions::{IDLE, LIFETIME, MOST, Realm};
-use crate::store::{Actor, Store, StoreError, Write};
+use super::users::{COLUMNS, User, UserRow};
+use crate::secret;
+use crate::store::people::sessions::{Beginning, IDLE, SignIn};
+use crate::store::people::throttle::{Attempt, Realm, Verdict};
+use crate::store::{Actor, Store, StoreError};
 
 /// A user who is signed in.
 #[derive(Clone, Debug)]
@@ -20,17 +19,6 @@ pub struct UserSession {
     pub csrf_token: String,
     /// The digest of the cookie: what questions are bound to.
     pub digest: Digest,
-}
-
-/// What came of an attempt to sign in.
-#[derive(Debug)]
-pub enum UserSignIn {
-    /// This goes into the cookie.
-    Done(Secret),
-    /// Wrong name or wrong password; which of them is not told.
-    Wrong,
-    /// Not even tried. Again in this many seconds.
-    Throttled(i64),
 }
 
 #[derive(FromRow)]
@@ -45,10 +33,10 @@ struct UserSessionRow {
 }
 
 impl UserSession {
-    /// Whether a form has shown this session's token again. Compared by digest, so that time tells nothing.
+    /// Whether a form has shown this session's token again.
     #[must_use]
     pub fn csrf_is(&self, shown: &str) -> bool {
-        Digest::of(shown.as_bytes()) == Digest::of(self.csrf_token.as_bytes())
+        secret::are_same(shown, &self.csrf_token)
     }
 
     /// The user, for the audit log.
@@ -69,23 +57,25 @@ impl Store {
         password: String,
         address: Option<&str>,
         now: i64,
-    ) -> Result<UserSignIn, StoreError> {
-        let wait = self.begin_attempt(Realm::User, name, address, now).await?;
-        if wait > 0 {
-            return Ok(UserSignIn::Throttled(wait));
-        }
-        let sql = "SELECT id, password_hash FROM oauth_user WHERE name = $1 AND disabled_at IS NULL";
-        let found: Option<(String, String)> =
-            sqlx::query_as(sql).bind(name.to_owned()).fetch_optional(&self.pool).await?;
-        let (id, hash) = found.unzip();
-        let is_right = password.len() <= password::MAX_BYTES && password::verify(password, hash).await;
-        match id {
-            Some(id) if is_right => self.begin_user_session(&id, name, address, now).await,
-            id => {
-                self.record_user_failure(id.as_deref(), address, now).await?;
-                Ok(UserSignIn::Wrong)
-            }
-        }
+    ) -> Result<SignIn<UserSession>, StoreError> {
+        let realm = Realm::User;
+        let account = match self.attempt(Attempt { realm, name, password, address, now }).await? {
+            Verdict::Right(account) => account,
+            Verdict::Wrong => return Ok(SignIn::Wrong),
+            Verdict::Throttled(wait) => return Ok(SignIn::Throttled(wait)),
+        };
+        let mut write = self.write().await?;
+        let sql = format!("UPDATE oauth_user SET last_sign_in_at = $1 WHERE id = $2 RETURNING {COLUMNS}");
+        let row: UserRow = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(account.id.as_str())
+            .fetch_one(&mut *write.tx)
+            .await?;
+        let user = row.try_into()?;
+        let (secret, csrf) = write.begin_session(&account, Beginning { realm, name, address, now }).await?;
+        write.commit().await?;
+        let session = UserSession { user, csrf_token: csrf.reveal().into(), digest: secret.digest() };
+        Ok(SignIn::Done(secret, session))
     }
 
     /// The session of a cookie, if it is one and has not ended. It stays alive because of this.
@@ -107,12 +97,7 @@ impl Store {
         let Some(row) = row else {
             return Ok(None);
         };
-        if now - row.seen_at >= 60 {
-            let sql = "UPDATE oauth_session SET seen_at = $1 WHERE digest = $2 AND seen_at < $1";
-            let mut write = self.write().await?;
-            sqlx::query(sql).bind(now).bind(digest.as_bytes().to_vec()).execute(&mut *write.tx).await?;
-            write.commit().await?;
-        }
+        self.note_request(Realm::User, &digest, row.seen_at, now).await?;
         let user = User {
             permissions: read_list(&row.permissions, "oauth_user.permissions")?,
             id: row.id,
@@ -129,90 +114,6 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn sign_out_user(&self, cookie: &str) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
-        let digest = Digest::of(cookie.as_bytes()).as_bytes().to_vec();
-        sqlx::query("DELETE FROM oauth_session WHERE digest = $1")
-            .bind(digest)
-            .execute(&mut *write.tx)
-            .await?;
-        write.commit().await
-    }
-
-    async fn begin_user_session(
-        &self,
-        id: &str,
-        name: &str,
-        address: Option<&str>,
-        now: i64,
-    ) -> Result<UserSignIn, StoreError> {
-        let (secret, csrf) = (Secret::generate("")?, Secret::generate("")?);
-        let mut write = self.write().await?;
-        let sql = "INSERT INTO oauth_session (digest, user_id, csrf_token, address, created_at, seen_at, expires_at) \
-                   VALUES ($1, $2, $3, $4, $5, $5, $6)";
-        sqlx::query(sql)
-            .bind(secret.digest().as_bytes().to_vec())
-            .bind(id)
-            .bind(csrf.reveal())
-            .bind(address)
-            .bind(now)
-            .bind(now + LIFETIME)
-            .execute(&mut *write.tx)
-            .await?;
-        let sql = "DELETE FROM oauth_session WHERE user_id = $1 AND digest NOT IN (SELECT digest FROM oauth_session \
-                   WHERE user_id = $1 AND digest <> $3 ORDER BY created_at DESC, seen_at DESC LIMIT $2) AND digest <> $3";
-        sqlx::query(sql)
-            .bind(id)
-            .bind(MOST - 1)
-            .bind(secret.digest().as_bytes().to_vec())
-            .execute(&mut *write.tx)
-            .await?;
-        let sql = "UPDATE oauth_user SET last_sign_in_at = $1 WHERE id = $2";
-        sqlx::query(sql).bind(now).bind(id).execute(&mut *write.tx).await?;
-        write.end_attempt(Realm::User, name, address).await?;
-        let actor = Actor { kind: "user", name: name.into(), address: address.map(Into::into) };
-        let line = AuditEvent {
-            action: "user.sign_in",
-            subject_kind: "user",
-            subject: id,
-            before: None,
-            after: None,
-        };
-        write.record(now, &actor, line).await?;
-        write.commit().await?;
-        Ok(UserSignIn::Done(secret))
-    }
-
-    /// Leaves a trace of a failure, and nothing of what was typed.
-    async fn record_user_failure(
-        &self,
-        user_id: Option<&str>,
-        address: Option<&str>,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        tracing::warn!(user = user_id, address, "a user's sign-in failed");
-        let Some(subject) = user_id else {
-            return Ok(());
-        };
-        let actor = Actor { address: address.map(Into::into), ..Actor::system() };
-        let line = AuditEvent {
-            action: "user.sign_in_failed",
-            subject_kind: "user",
-            subject,
-            before: None,
-            after: None,
-        };
-        let mut write = self.write().await?;
-        write.record(now, &actor, line).await?;
-        write.commit().await
-    }
-}
-
-impl Write<'_> {
-    pub(super) async fn end_user_sessions(&mut self, user_id: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM oauth_session WHERE user_id = $1")
-            .bind(user_id)
-            .execute(&mut *self.tx)
-            .await?;
-        Ok(())
+        self.end_session(Realm::User, cookie).await
     }
 }

@@ -10,6 +10,7 @@ use crate::password;
 use crate::secret::{self, Secret};
 use crate::store::audit::AuditEvent;
 use crate::store::people::operators::check_password;
+use crate::store::people::throttle::Realm;
 use crate::store::{Actor, Store, StoreError, Write};
 
 /// A person who may grant.
@@ -56,7 +57,7 @@ pub(super) struct Permitted {
 }
 
 #[derive(FromRow)]
-struct UserRow {
+pub(super) struct UserRow {
     id: String,
     name: String,
     permissions: String,
@@ -65,7 +66,7 @@ struct UserRow {
     last_sign_in_at: Option<i64>,
 }
 
-const COLUMNS: &str = "id, name, permissions, created_at, disabled_at, last_sign_in_at";
+pub(super) const COLUMNS: &str = "id, name, permissions, created_at, disabled_at, last_sign_in_at";
 
 impl TryFrom<UserRow> for User {
     type Error = StoreError;
@@ -224,7 +225,7 @@ impl Store {
         let user = write.user_to_change(id).await?;
         let sql = "UPDATE oauth_user SET password_hash = $1 WHERE id = $2";
         sqlx::query(sql).bind(hash).bind(user.id.as_str()).execute(&mut *write.tx).await?;
-        write.end_user_sessions(&user.id).await?;
+        write.end_sessions_of(Realm::User, &user.id).await?;
         write.record_user(now, actor, "user.set_password", &user).await?;
         write.commit().await?;
         Ok((user, made))
@@ -300,7 +301,7 @@ impl Write<'_> {
     /// Ends a user's sessions and every token that speaks for them.
     pub(super) async fn end_user(&mut self, id: &str, now: i64) -> Result<(), StoreError> {
         self.note_end("user", id, Some(now));
-        self.end_user_sessions(id).await?;
+        self.end_sessions_of(Realm::User, id).await?;
         self.end_families("user_id = $1", id, now).await
     }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::throttle::Realm;
 use crate::clock;
 use crate::model::draft::{Mistake, Mistakes};
 use crate::password::{self, MAX_BYTES, MIN_LENGTH};
@@ -100,7 +101,7 @@ impl Store {
         let operator: Option<Operator> =
             sqlx::query_as(sql).bind(hash).bind(name.to_owned()).fetch_optional(&mut *write.tx).await?;
         let operator = operator.ok_or(StoreError::NotFound("operator"))?;
-        write.end_sessions_of(&operator.id).await?;
+        write.end_sessions_of(Realm::Operator, &operator.id).await?;
         write.record_operator(now, actor, "operator.set_password", &operator).await?;
         write.commit().await?;
         Ok(made)
@@ -122,7 +123,7 @@ impl Store {
         let operator: Option<Operator> =
             sqlx::query_as(sql).bind(now).bind(name.to_owned()).fetch_optional(&mut *write.tx).await?;
         let operator = operator.ok_or(StoreError::NotFound("operator"))?;
-        write.end_sessions_of(&operator.id).await?;
+        write.end_sessions_of(Realm::Operator, &operator.id).await?;
         write.record_operator(now, actor, "operator.disable", &operator).await?;
         write.commit().await?;
         Ok(operator)
@@ -142,12 +143,6 @@ impl Write<'_> {
             .execute(&mut *self.tx)
             .await?;
         Ok(done.rows_affected() == 1)
-    }
-
-    async fn end_sessions_of(&mut self, operator_id: &str) -> Result<(), StoreError> {
-        let sql = "DELETE FROM session WHERE operator_id = $1";
-        sqlx::query(sql).bind(operator_id).execute(&mut *self.tx).await?;
-        Ok(())
     }
 
     async fn record_operator(
