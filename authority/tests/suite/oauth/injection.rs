@@ -177,7 +177,7 @@ async fn rfc9700_4_11_signing_in_and_out_lead_to_pages_of_this_server_alone() {
             "{next:?}"
         );
         let out = Form::of(&browser.get("/account/apps").await, "sign-out").with("next", next);
-        assert_eq!(led(&browser.post(&out).await).0, "/account/apps", "{next:?}");
+        assert_eq!(led(&browser.post(&out).await).0, "/account/sign-in", "{next:?}");
     }
 }
 
