@@ -10,8 +10,8 @@ pub const MOST: u64 = 10_000;
 pub struct Backoff(u32);
 
 impl Backoff {
-    /// One failure more. Answers how long to wait, in milliseconds: between half and all of 0.1 s doubled with each
-    /// failure, so that gateways that failed together do not come back together.
+    /// One failure more. Answers how long to wait, in milliseconds: between half and all of 0.1 s
+    /// doubled with each failure, so that gateways that failed together do not come back together.
     pub fn failed(&mut self, random: u64) -> u64 {
         let most = LEAST.saturating_mul(1 << self.0.min(16)).min(MOST);
         self.0 = self.0.saturating_add(1);

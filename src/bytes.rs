@@ -1,6 +1,8 @@
-//! Reading and writing the small binary forms that the gateway keeps in shared data. Little-endian throughout.
+//! Reading and writing the small binary forms that the gateway keeps in shared data. Little-endian
+//! throughout.
 //!
-//! What is read may have been written by another version of the filter: every read can fail, none can panic.
+//! What is read may have been written by another version of the filter: every read can fail, none
+//! can panic.
 
 /// Takes values off the front of a slice.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes a text of at most 255 bytes, after its length in one byte. Longer texts are cut; callers bound them.
+/// Writes a text of at most 255 bytes, after its length in one byte. Longer texts are cut; callers
+/// bound them.
 pub fn put_short_text(out: &mut Vec<u8>, text: &str) {
     let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.push(length);

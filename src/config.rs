@@ -1,8 +1,9 @@
 //! The plugin's configuration (contract §5): from JSON to a [`Config`] that cannot be wrong.
 //!
-//! 1. Reading is a pure function of the bytes: Envoy lets everything through on a worker where it fails after it
-//!    succeeded elsewhere.
-//! 2. Nothing is guessed: an unknown or repeated field, a wrong type and an impossible value are refused.
+//! 1. Reading is a pure function of the bytes: if it failed on one worker after it succeeded
+//!    elsewhere, Envoy would let everything through on that worker.
+//! 2. Nothing is guessed: an unknown or repeated field, a wrong type and an impossible value are
+//!    refused.
 //! 3. All mistakes are reported at once, each with its JSON path and the rule that it breaks.
 //! 4. No message contains a value, since it may be a secret in the wrong place.
 
@@ -45,13 +46,14 @@ pub struct Config {
     pub authority: Option<Authority>,
     /// What becomes of requests about which nothing can be decided.
     pub unavailable: Unavailable,
-    /// The age, in seconds, at which a table is no longer usable; more than `authority.wait_seconds`.
+    /// The age, in seconds, at which a table is no longer usable; more than
+    /// `authority.wait_seconds`.
     pub max_staleness_seconds: u32,
     /// What requests ask for.
     pub routes: Routes,
     /// What becomes of CORS preflights.
     pub cors_preflight: CorsPreflight,
-    /// Whether an accepted credential goes on to the upstream.
+    /// Whether an accepted credential continues to the upstream.
     pub forward_authorization: bool,
     /// The keys that stand in the configuration itself.
     pub keys: InlineKeys,
@@ -157,7 +159,8 @@ impl Config {
     }
 }
 
-/// `None` only where a mistake was reported. Mistakes may be reported of a configuration that is answered, too.
+/// `None` only where a mistake was reported. Mistakes may be reported of a configuration that is
+/// answered, too.
 fn read(json: &Json, at: &At<'_>) -> Option<Config> {
     let object = Object::open(json, at, FIELDS)?;
     if !["authority", "keys", "oauth"].iter().any(|source| object.get(source).is_some()) {

@@ -1,4 +1,5 @@
-//! The way of a request: what is read of it, where its key's record is found, what is decided, and the answer.
+//! From a request to its answer: reading the request, finding its key's record, deciding, and
+//! replying.
 
 pub mod request;
 pub mod credential;

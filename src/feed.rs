@@ -1,4 +1,5 @@
-//! The way of a page: which VM asks the authority, and when; how its answer is read; where it goes in the table.
+//! From the authority to the table: which VM polls, when, how it reads a page, and where the
+//! entries go.
 
 pub mod page;
 pub mod poller;

@@ -1,9 +1,11 @@
-//! The filter inside Envoy: callbacks in, host calls out. All that knows the host is here; nothing is decided here.
+//! The filter inside Envoy: callbacks in, host calls out. Everything that knows the host is here;
+//! nothing is decided here.
 //!
-//! One VM serves one worker thread (and one the main thread). The SDK keeps a context for each plugin configuration and
-//! each request ([`filter`]). A VM has one [`vm::Vm`], a [`root::Root`] for each configuration, a [`gateway::Gateway`] for
-//! each authority and token, and an [`issuer::Issuer`] for each set of keys that is fetched. A request is read, decided
-//! and answered in one callback ([`request`]); host calls are in [`calls`] and [`shared`].
+//! One VM serves one worker thread (and one the main thread). The SDK keeps a context for each
+//! plugin configuration and each request ([`filter`]). A VM has one [`vm::Vm`], a [`root::Root`]
+//! for each configuration, a [`gateway::Gateway`] for each authority and token, and an
+//! [`issuer::Issuer`] for each set of keys that is fetched. A request is read, decided and answered
+//! in one callback ([`request`]); host calls are in [`calls`] and [`shared`].
 
 mod filter;
 mod root;

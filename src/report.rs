@@ -1,4 +1,5 @@
-//! The way back: what is counted and said of requests, of the table, and of the workers of this process.
+//! What the filter reports: counts and log lines about requests, the table, and the workers of this
+//! process.
 
 pub mod usage;
 pub mod telemetry;

@@ -1,16 +1,19 @@
-//! Routes: what a request's path and method ask of its credential (contract §3, "Routes").
+//! Routes: what a request's path and method require of its credential (contract §3, "Routes").
 //!
-//! 1. A template is literal segments, `{name}` for one segment that is not empty, and a final `/**` for the rest.
-//!    `/admin/**` has `/admin`, `/admin/` and all below: a rule that protects must not end at a slash.
-//! 2. The most specific rule wins, whatever the order in the file: segment by segment from the left, a literal beats
-//!    `{name}` beats `/**`.
-//! 3. At one path a rule that lists the method beats the one for all methods. A rule that lists other methods does
-//!    not match; the next less specific one is looked at. HEAD is what HEAD is listed as, else what GET is.
+//! 1. A template is literal segments, `{name}` for one segment that is not empty, and a final `/**`
+//!    for the rest. `/admin/**` covers `/admin`, `/admin/` and everything below: a slash must not
+//!    lead around a rule that protects.
+//! 2. The most specific rule wins, whatever the order in the file: segment by segment from the
+//!    left, a literal beats `{name}` beats `/**`.
+//! 3. At one path a rule that lists the method beats the one for all methods. A rule that lists
+//!    other methods does not match; the next less specific one is looked at. HEAD is what HEAD is
+//!    listed as, else what GET is.
 //! 4. An absent path and `*` match no rule.
-//! 5. Where there is any rule, a path that is not in normal form is for nobody: two servers may read it two ways.
+//! 5. If there are any rules, a path that is not in normal form is refused, because two servers may
+//!    read it in two ways.
 //!
-//! Methods are compared without regard to letter case. They are case-sensitive (RFC 9110 §9.1), but an upstream that
-//! takes `get` for GET must not be reached past the rule for GET.
+//! Methods are compared without regard to letter case. They are case-sensitive (RFC 9110 §9.1), but
+//! an upstream that takes `get` for GET must not be reached past the rule for GET.
 
 mod template;
 #[cfg(test)]
@@ -67,8 +70,9 @@ pub struct Rule {
     pub asks: Asks,
 }
 
-/// Two rules that would match the same requests: equal templates, whatever the names in them, and a method in common
-/// or all methods in both. The numbers are places in the list of rules, the lower first.
+/// Two rules that would match the same requests: equal templates, whatever the names in them, and a
+/// method in common or all methods in both. The numbers are places in the list of rules, the lower
+/// first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Clash {
     /// The rule that came first.
@@ -77,7 +81,8 @@ pub struct Clash {
     pub second: usize,
 }
 
-/// The rules, compiled: a tree over path segments. Finding allocates nothing, and goes at most [`MAX_SEGMENTS`] deep.
+/// The rules, compiled: a tree over path segments. Finding allocates nothing, and goes at most
+/// [`MAX_SEGMENTS`] deep.
 #[derive(Debug, Default)]
 pub struct Routes {
     root: Node<Asks>,
@@ -133,7 +138,8 @@ impl Routes {
         if clashes.is_empty() { Ok(Self { root, any, unmatched }) } else { Err(clashes) }
     }
 
-    /// What a request asks for. `path` is `:path` as it came, query included; `None` where there is none (CONNECT).
+    /// What a request asks for. `path` is `:path` as it came, query included; `None` if there is
+    /// none (CONNECT).
     #[must_use]
     pub fn find(&self, method: &[u8], path: Option<&[u8]>) -> Access<'_> {
         let unmatched = match self.unmatched {
@@ -152,8 +158,8 @@ impl Routes {
         }
     }
 
-    /// Whether there are rules, and the path can be read in more than one way: it then matches none of them, and no
-    /// request with it may pass.
+    /// Whether there are rules, and the path can be read in more than one way: it then matches none
+    /// of them, and no request with it may pass.
     #[must_use]
     pub fn is_ambiguous(&self, path: Option<&[u8]>) -> bool {
         self.path(path).is_some_and(|path| !is_normal(path))
@@ -174,7 +180,8 @@ impl<T: Clone> Places<T> {
         self.0.slots(template.segments()).insert(number, None, thing)
     }
 
-    /// What the most specific template has. `path` is `:path` as it came; one that is not in normal form has nothing.
+    /// What the most specific template has. `path` is `:path` as it came; one that is not in normal
+    /// form has nothing.
     #[must_use]
     pub fn find(&self, path: &[u8]) -> Option<&T> {
         let path = path.split(|byte| *byte == b'?').next().filter(|path| is_normal(path))?;
@@ -211,7 +218,8 @@ impl<T: Clone> Node<T> {
         &mut node.here
     }
 
-    /// `remaining` is the path after the slash that follows this node; `None` where the path ends here.
+    /// `remaining` is the path after the slash that follows this node; `None` where the path ends
+    /// here.
     fn find(&self, method: &[u8], remaining: Option<&[u8]>) -> Option<&T> {
         let Some(remaining) = remaining else {
             return self.here.find(method).or_else(|| self.rest.find(method));

@@ -1,23 +1,24 @@
-//! OAuth access tokens (contract §2.4 and §10): JWTs that are judged locally. Bytes,
-//! keys and time in, a verdict out.
+//! OAuth access tokens (contract §2.4 and §10): JWTs that are judged locally. Bytes, keys and time
+//! in, a verdict out.
 //!
-//! 1. Form: up to 8,192 characters, three parts, none of them empty, in canonical base64url; header and claims are JSON
-//!    objects in UTF-8 whose outermost names are all different ([`form`], [`members`]).
-//! 2. Header: `alg` and `typ` are among the issuer's, there is no `crit`. No other member means anything: a key or the
-//!    address of one that a token brings along is never used ([`read`]).
-//! 3. Claims: of one issuer, for one of its audiences, at the right time; what is there has the right type
-//!    ([`claims`]).
-//! 4. Key and signature: a key of that issuer's set, with the token's `kid` if it has one, that fits `alg`. Of several,
-//!    up to [`MOST_TRIED`] are tried ([`keys`], [`signature`]).
+//! 1. Form: up to 8,192 characters, three parts, none of them empty, in canonical base64url; header
+//!    and claims are JSON objects in UTF-8 whose outermost names are all different ([`form`],
+//!    [`members`]).
+//! 2. Header: `alg` and `typ` are among the issuer's, there is no `crit`. No other member means
+//!    anything: a key or the address of one that a token brings along is never used ([`read`]).
+//! 3. Claims: of one issuer, for one of its audiences, at the right time; what is there has the
+//!    right type ([`claims`]).
+//! 4. Key and signature: a key of that issuer's set, with the token's `kid` if it has one, that
+//!    fits `alg`. Of several, up to [`MOST_TRIED`] are tried ([`keys`], [`signature`]).
 //!
-//! A set of keys lies in shared data, once for the process ([`held`]); [`fetch`] keeps it fresh. [`verifier`] puts all
-//! of it together, and remembers tokens that were good ([`memory`]).
+//! A set of keys lies in shared data, once for the process ([`held`]); [`fetch`] keeps it fresh.
+//! [`verifier`] puts all of it together, and remembers tokens that were good ([`memory`]).
 //!
-//! Until rule 4 holds, what is read is only claimed: [`Unverified`] gives out its claims in exchange for a key whose
-//! signature is good, and in no other way.
+//! Until rule 4 holds, what is read is only claimed: [`Unverified`] gives out its claims in
+//! exchange for a key whose signature is good, and in no other way.
 //!
-//! Standards: RFC 7515 (JWS), 7517 (JWK), 7518 (algorithms), 7519 (JWT), 8037 (EdDSA), 8725 (best practice), 9068
-//! (access tokens).
+//! Standards: RFC 7515 (JWS), 7517 (JWK), 7518 (algorithms), 7519 (JWT), 8037 (EdDSA), 8725 (best
+//! practice), 9068 (access tokens).
 
 pub mod algorithm;
 pub mod claims;
@@ -124,7 +125,8 @@ impl<'t> Unverified<'t> {
         self.claims.is_for(resource)
     }
 
-    /// Whether the set has a key with the token's `kid`, whatever else that key is. A token without one asks for none.
+    /// Whether the set has a key with the token's `kid`, whatever else that key is. A token without
+    /// one asks for none.
     #[must_use]
     pub fn kid_is_known(&self, keys: &KeySet) -> bool {
         self.kid.as_deref().is_none_or(|kid| keys.iter().any(|key| key.has_id(kid)))

@@ -2,16 +2,20 @@
 //!
 //! The filter stands on the SDK for contexts, dispatch and most host calls. Seven calls are here:
 //!
-//! 1. [`send_local_response`]: the SDK's passes no *response code details*, which the access log needs;
-//! 2. [`headers`]: the SDK makes two allocations for every header of the map; the core reads the map in place;
-//! 3. [`monotonic`]: all VMs of a process need one number for the time, and `std::time::Instant` shows none;
+//! 1. [`send_local_response`]: the SDK's passes no *response code details*, which the access log
+//!    needs;
+//! 2. [`headers`]: the SDK makes two allocations for every header of the map; the core reads the
+//!    map in place;
+//! 3. [`monotonic`]: all VMs of a process need one number for the time, and `std::time::Instant`
+//!    shows none;
 //! 4. [`random`]: the standard library offers no random bytes;
-//! 5. [`shared`] and [`set_shared`]: the SDK panics if `capability_restriction_config` forbids them. A VM that dies on a tick
-//!    leaves the requests that wait in it hanging; an error that is returned refuses them;
+//! 5. [`shared`] and [`set_shared`]: the SDK panics if `capability_restriction_config` forbids
+//!    them. A VM that dies on a tick leaves the requests that wait in it hanging; an error that is
+//!    returned refuses them;
 //! 6. [`set_property`]: the SDK makes two allocations for every property, and a request sets two.
 //!
-//! This is the only crate of the project with `unsafe`. Names, numbers and forms are those of proxy-wasm ABI 0.2.1 and
-//! WASI preview 1.
+//! This is the only crate of the project with `unsafe`. Names, numbers and forms are those of
+//! proxy-wasm ABI 0.2.1 and WASI preview 1.
 
 #![cfg(target_arch = "wasm32")]
 
@@ -19,7 +23,8 @@ mod raw;
 
 use std::ptr::null_mut;
 
-/// Why the host did not do as it was asked: a status of proxy-wasm, or of WASI for [`random`] and [`monotonic`].
+/// Why the host did not do as it was asked: a status of proxy-wasm, or of WASI for [`random`] and
+/// [`monotonic`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refused(pub u32);
 
@@ -37,7 +42,8 @@ pub enum Map {
     CalloutHeaders = 6,
 }
 
-/// Returns a header map as the host serialises it: a count, the lengths of all names and values, then the bytes.
+/// Returns a header map as the host serialises it: a count, the lengths of all names and values,
+/// then the bytes.
 pub fn headers(map: Map) -> Result<Vec<u8>, Refused> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: both pointers are to live locals; what the host puts there is taken by `owned`.
@@ -48,7 +54,8 @@ pub fn headers(map: Map) -> Result<Vec<u8>, Refused> {
 /// Returns a value of the process-wide map, with its compare-and-swap number.
 pub fn shared(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Refused> {
     let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
-    // SAFETY: the host reads the key during the call; what it puts into the locals is taken by `owned`.
+    // SAFETY: the host reads the key during the call; what it puts into the locals is taken by
+    // `owned`.
     match unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) } {
         OK => Ok(Some((owned(data, size), cas))),
         NOT_FOUND => Ok(None),
@@ -56,7 +63,8 @@ pub fn shared(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Refused> {
     }
 }
 
-/// Sets a value of the process-wide map: if its number is still `cas`, or in any case if `cas` is 0.
+/// Sets a value of the process-wide map: if its number is still `cas`, or in any case if `cas` is
+/// 0.
 pub fn set_shared(key: &[u8], value: &[u8], cas: u32) -> Result<(), Refused> {
     // SAFETY: the host copies both slices during the call.
     done(unsafe { raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
@@ -113,7 +121,7 @@ fn owned(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() || size == 0 {
         return Vec::new();
     }
-    // SAFETY: the host allocates answers by the SDK's `proxy_on_memory_allocate`, which gives up a boxed slice of exactly
-    // `size` bytes; the host wrote all of them and keeps no pointer.
+    // SAFETY: the host allocates answers by the SDK's `proxy_on_memory_allocate`, which gives up a
+    // boxed slice of exactly `size` bytes; the host wrote all of them and keeps no pointer.
     unsafe { Vec::from_raw_parts(data, size, size) }
 }

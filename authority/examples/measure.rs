@@ -1,8 +1,8 @@
-//! What the authority costs at a million keys on SQLite: `benches/run --only authority` builds and runs this, and writes
-//! the result, a Markdown table on standard output, into docs/benchmarks.md.
+//! What the authority costs at a million keys on SQLite: `benches/run --only authority` builds and
+//! runs this, and writes the result, a Markdown table on standard output, into docs/benchmarks.md.
 //!
-//! The server is the program itself, which stands in the folder above this one's, so that its memory and time are its
-//! own. `FLINT_BENCH_KEYS` sets another number of keys.
+//! The server is the program itself, which stands in the folder above this one's, so that its
+//! memory and time are its own. `FLINT_BENCH_KEYS` sets another number of keys.
 
 #[path = "../tests/suite/client.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -143,7 +143,8 @@ impl Bench {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let share = (self.cpu() - cpu) / 5.0 * 100.0;
         row("CPU with 1,000 held calls", &format!("{share:.1} % of a core"), "near zero");
-        // From another process, as the command line does it: that has a longer way to the held calls than the API.
+        // From another process, as the command line does it: that has a longer way to the held
+        // calls than the API.
         let begun = Instant::now();
         self.store.revoke_key(REVOKED, None, clock::now(), &Actor::system()).await.unwrap();
         let mut times = Vec::new();

@@ -1,7 +1,8 @@
-//! The crate `oauth2` as a client of flint: `tests/oauth` runs it, as it runs those of other languages.
+//! The crate `oauth2` as a client of flint: `tests/oauth` runs it, as it runs those of other
+//! languages.
 //!
-//! Its settings are in the environment. It prints the authorization URL, reads the address that the user comes back to, and
-//! at the end prints what the API answered as JSON.
+//! Its settings are in the environment. It prints the authorization URL, reads the address that the
+//! user comes back to, and at the end prints what the API answered as JSON.
 
 use std::collections::HashMap;
 use std::env;
@@ -73,7 +74,8 @@ fn call(token: &str) -> Result<u16, Failure> {
     Ok(send(request)?.status().as_u16())
 }
 
-/// Sends one request on a new connection. A few lines are enough, because the server is on this machine.
+/// Sends one request on a new connection. A few lines are enough, because the server is on this
+/// machine.
 fn send(request: Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> {
     let bad = |what: &'static str| io::Error::other(what);
     let (parts, body) = request.into_parts();

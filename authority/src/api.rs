@@ -1,7 +1,7 @@
-//! The HTTP interface: one resource a file, every error in the contract's envelope.
+//! The HTTP API: one file per resource, and every error in the contract's envelope.
 //!
-//! Nothing here is ever compressed: gateways refuse a content-encoded table (contract §6), and an answer that mixes a
-//! secret with what a caller sent must not tell by its length.
+//! Nothing here is ever compressed: gateways refuse a content-encoded table (contract §6), and an
+//! answer that mixes a secret with what a caller sent must not tell by its length.
 
 pub mod access;
 pub mod error;

@@ -1,11 +1,11 @@
-//! The command line: one verb a file, the same functions as the API.
+//! The command line: one file per verb, with the same functions as the API.
 //!
-//! What a program may want to read goes to standard output, and what a person should know goes to standard error.
-//! No secret is ever taken from the arguments: they are seen by everyone on the machine. There is colour where a
-//! person looks, and for programs none: see `colour.rs`.
+//! What a program may want to read goes to standard output, and what a person should know goes to
+//! standard error. No secret is ever taken from the arguments, which everyone on the machine can
+//! see. Output is coloured for people and not for programs: see `colour.rs`.
 //!
-//! Exit codes: 0 done; 1 failed; 2 the request or the command line is wrong; 3 there is no such thing; 4 refused by the
-//! state that the thing is in; 10 `keys due` found some.
+//! Exit codes: 0 done; 1 failed; 2 the request or the command line is wrong; 3 there is no such
+//! thing; 4 refused by the state that the thing is in; 10 `keys due` found some.
 
 mod audit;
 mod backup;
@@ -67,8 +67,8 @@ struct Global {
     database: Database,
     /// The journal: a second record of revocations, for restoring a backup
     ///
-    /// The default is <database>.revocations next to a SQLite file. With PostgreSQL it is flint-revocations.journal in the
-    /// working directory.
+    /// The default is <database>.revocations next to a SQLite file. With PostgreSQL it is
+    /// flint-revocations.journal in the working directory.
     #[arg(long, global = true, env = "FLINT_JOURNAL", value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Print JSON instead of text
@@ -241,8 +241,8 @@ impl Global {
         Ok(store)
     }
 
-    /// Ends the connections in order. A process that merely ends leaves the log of a SQLite database behind, and perhaps
-    /// a database that is incomplete without it.
+    /// Ends the connections in order. A process that merely ends leaves the log of a SQLite
+    /// database behind, and perhaps a database that is incomplete without it.
     async fn close(&self) {
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for store in opened {
@@ -250,7 +250,8 @@ impl Global {
         }
     }
 
-    /// Opens a database that must be there: who looks for something in a place that is mistyped wants to hear of it.
+    /// Opens a database that must be there: who looks for something in a place that is mistyped
+    /// wants to hear of it.
     async fn open_existing(&self) -> anyhow::Result<Arc<Store>> {
         if self.database.path().is_some_and(|path| !path.exists()) {
             let message = format!(

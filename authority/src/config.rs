@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Where the keys are kept.
 ///
-/// `sqlite:<path>` or `postgres://<user>@<host>/<database>`. `Display` and `Debug` leave a password out.
+/// `sqlite:<path>` or `postgres://<user>@<host>/<database>`. `Display` and `Debug` leave a password
+/// out.
 #[derive(Clone, Eq, PartialEq)]
 pub enum Database {
     /// A file.
@@ -23,7 +24,8 @@ impl Database {
     /// Reads an address.
     ///
     /// # Errors
-    /// If it is neither of the two kinds. A database in memory is refused: it would be lost with the process.
+    /// If it is neither of the two kinds. A database in memory is refused: it would be lost with
+    /// the process.
     pub fn parse(text: &str) -> Result<Self, NotADatabase> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.into()));

@@ -1,13 +1,18 @@
 //! The dashboard: pages for people, made on the server, from the same store as the API.
 //!
-//! 1. Every page but the one to sign in wants a session; without one a page leads there and comes back.
-//! 2. Every form shows a token of the session again (CSRF), and what another site sends is refused before that is looked
-//!    at. A form that makes something can be sent once: a reload makes no second key.
-//! 3. A secret is in the answer to the form that made it, and in no other answer, no address and no log.
-//! 4. Making or changing a live key, rotating and revoking want the password, if it was last given some minutes ago.
-//! 5. Everything works without scripts; scripts make it nicer. No script or style stands inside a page, and the browser
-//!    is told to run none that does (`headers`).
-//! 6. Whatever is shown is escaped by the templates. Nothing here says that a text is safe but the pieces in `parts`.
+//! 1. Every page except the sign-in page needs a session; without one, a page redirects to sign-in
+//!    and back.
+//! 2. Every form repeats a token of the session (CSRF), and requests from other sites are refused
+//!    before the token is checked. A form that creates something can be sent once: reloading does
+//!    not create a second key.
+//! 3. A secret is in the answer to the form that made it, and in no other answer, no address and no
+//!    log.
+//! 4. Creating or changing a live key, rotating and revoking ask for the password if it was last
+//!    given some minutes ago.
+//! 5. Everything works without scripts; scripts make it nicer. No script or style stands inside a
+//!    page, and the browser is told to run none that does (`headers`).
+//! 6. Whatever is shown is escaped by the templates. Only the pieces in `parts` declare a text
+//!    safe.
 
 mod parts;
 

@@ -1,4 +1,5 @@
-//! `flint doctor`: looks at a deployment. Each finding says what was seen and, if that is not well, what to do.
+//! `flint doctor`: looks at a deployment. Each finding says what was seen and, if that is not well,
+//! what to do.
 
 pub mod database; // the database, the journal, the gateways, the keys
 pub mod finding; // one thing that was looked at

@@ -1,16 +1,17 @@
-//! The authority of Flint Auth: it makes, rotates and revokes API keys, feeds the gateways, and counts use.
+//! The authority of Flint Auth: it makes, rotates and revokes API keys, feeds the gateways, and
+//! counts use.
 //!
-//! The life of a change: a command line or an HTTP call becomes a draft that cannot be wrong (`model`), the store
-//! writes it with its audit line in one transaction and gives it the next change number (`store`), the commit wakes
-//! every long poll (`store::feed::wake`), and each gateway's next cursor says that it has applied it
-//! (`store::feed::acknowledgements`).
+//! The life of a change: a command line or an HTTP call becomes a draft that cannot be wrong
+//! (`model`), the store writes it with its audit line in one transaction and gives it the next
+//! change number (`store`), the commit wakes every long poll (`store::feed::wake`), and each
+//! gateway's next cursor says that it has applied it (`store::feed::acknowledgements`).
 //!
 //! What holds everywhere:
 //! - a secret exists in the answer that made it and nowhere else; at rest there is its SHA-256;
 //! - SQL is in `store/` only, and every statement runs on SQLite and on PostgreSQL as it stands;
 //! - status codes are in `api/` and `dashboard/` only, exit codes in `cli.rs` only;
-//! - the three fronts `api/`, `dashboard/` and `cli/` do not know each other: `serve.rs` puts them together, and what
-//!   they share is in `views/`, `store/` and `model/`;
+//! - the three fronts `api/`, `dashboard/` and `cli/` do not know each other: `serve.rs` puts them
+//!   together, and what they share is in `views/`, `store/` and `model/`;
 //! - `server/` takes a router and knows no page;
 //! - change numbers are given in commit order, so no reader of the feed can miss one;
 //! - a revoked key never comes back: no function of `model` leads away from revoked;

@@ -1,10 +1,13 @@
-//! What a key is, which states it has, and which changes are legal. Pure: time comes in as an argument.
+//! What a key is, which states it has, and which changes are legal. Pure: time comes in as an
+//! argument.
 //!
-//! 1. A key is pending, active, expired or revoked; the first of revoked, expired, pending that holds is its state.
+//! 1. A key is pending, active, expired or revoked; the first of revoked, expired, pending that
+//!    holds is its state.
 //! 2. Nothing leads away from revoked. Revoking again changes nothing.
-//! 3. Rotation makes a second key and sets an end to the first, never later than the end that the first had.
-//! 4. A key that was rotated away is not rotated again, and its end may only come nearer.
-//! 5. Only a key that is over, revoked or expired, can be removed: gateways forget it, and its digest is never taken again.
+//! 3. Rotation makes a second key and sets the expiry of the first, never later than it was.
+//! 4. A key that was rotated is not rotated again, and its expiry can only be brought forward.
+//! 5. Only a revoked or expired key can be removed: gateways forget it, and its digest is never
+//!    taken again.
 //! 6. An expired key may be given a later end, unless rule 4 forbids it.
 
 pub mod draft;
@@ -20,7 +23,7 @@ use serde::Serialize;
 pub const DAY: i64 = 86_400;
 /// How long a key lives where nothing else is said, and after how long it is due for rotation.
 pub const DEFAULT_LIFETIME: i64 = 90 * DAY;
-/// How long the old key of a rotation goes on where nothing else is said.
+/// How long the old key of a rotation continues where nothing else is said.
 pub const DEFAULT_OVERLAP: i64 = DAY;
 /// The longest overlap of a rotation.
 pub const MAX_OVERLAP: i64 = 30 * DAY;
@@ -122,7 +125,8 @@ impl Key {
         }
     }
 
-    /// Whether the key should have been rotated by now. A key that is over or has a successor is not due.
+    /// Whether the key should have been rotated by now. A key that is over or has a successor is
+    /// not due.
     #[must_use]
     pub fn is_due(&self, now: i64) -> bool {
         self.rotate_by.is_some_and(|time| time <= now) && self.goes_on(now)

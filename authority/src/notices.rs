@@ -1,7 +1,9 @@
-//! Telling people of keys that end or should be rotated: looks for what is due, and sends it to a webhook.
+//! Telling people of keys that end or should be rotated: looks for what is due, and sends it to a
+//! webhook.
 //!
-//! What is due is `model::notices`, what was sent is `store::notices`. This works beside requests and never holds one up.
-//! One notice follows the other; where three in a row fail, the receiver is left alone until the next look.
+//! What is due is `model::notices`, what was sent is `store::notices`. This works in the background
+//! and never delays a request. Notices are sent one after another; if three in a row fail, the
+//! receiver is left alone until the next round.
 
 pub mod webhook;
 
@@ -122,7 +124,7 @@ impl Notify {
     }
 
     fn again_after(&self, failures: i64) -> Option<i64> {
-        // Without randomness all come back at once, which is no reason not to come back.
+        // Without randomness all come back at once, which is not a reason not to come back.
         let jitter = secret::random::<1>().map_or(128, |[byte]| byte);
         retry_after(failures, self.first_retry, jitter).map(|delay| clock::now() + delay)
     }
@@ -180,7 +182,8 @@ fn body(notice: &Notice, key: &Key, made_at: i64, now: i64) -> Value {
     })
 }
 
-/// A name as chats and mails show it: what they take for a link, a tag or a call to everybody begins with one of these.
+/// A name as chats and mails show it: what they take for a link, a tag or a call to everybody
+/// begins with one of these.
 fn escaped(name: &str) -> String {
     name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,6 +1,7 @@
-//! Requests to elsewhere: what `flint doctor --url` and the webhook of notices share.
+//! Outgoing HTTP requests: what `flint doctor --url` and the webhook of notices share.
 //!
-//! A connection carries one request, because both ask too seldom to keep any. How long it may all take is up to them.
+//! A connection carries one request, because both ask too seldom to keep any. How long it may all
+//! take is up to them.
 
 use std::io;
 use std::sync::Arc;
@@ -83,7 +84,8 @@ impl Endpoint {
 }
 
 impl Connection {
-    /// Sends a request and returns the status of the answer. Nothing else of the answer is waited for.
+    /// Sends a request and returns the status of the answer. Nothing else of the answer is waited
+    /// for.
     pub(crate) async fn send(self, request: Request<Full<Bytes>>) -> hyper::Result<StatusCode> {
         match self {
             Self::Plain(stream) => send(stream, request).await,

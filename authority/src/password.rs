@@ -1,7 +1,9 @@
-//! Passwords of operators: Argon2id (RFC 9106), with the parameters that OWASP recommends and the crate defaults to.
+//! Passwords of operators: Argon2id (RFC 9106), with the parameters that OWASP recommends and the
+//! crate defaults to.
 //!
-//! One hash takes 19 MiB and some tens of milliseconds, so it runs off the request threads, a few at a time, and always on
-//! the same threads: an allocator keeps what a thread has given back, so many threads would keep 19 MiB each.
+//! One hash takes 19 MiB and some tens of milliseconds, so it runs off the request threads, a few
+//! at a time, and always on the same threads: an allocator keeps what a thread has given back, so
+//! many threads would keep 19 MiB each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -52,7 +54,8 @@ pub async fn hash(password: String) -> Result<String, HashingFailed> {
     run(move || hash_now(&password)).await.ok_or(HashingFailed)?
 }
 
-/// Whether this is the password. With no hash, because there is no such operator, it takes as long and is not.
+/// Whether this is the password. With no hash, because there is no such operator, it takes as long
+/// and is not.
 pub async fn verify(password: String, hash: Option<String>) -> bool {
     let checking = run(move || {
         let nobody = || NOBODY.get_or_init(|| hash_now("nobody").unwrap_or_default()).clone();
@@ -70,7 +73,8 @@ async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Op
     let turn = AT_ONCE.acquire().await.ok()?;
     let (tell, told) = oneshot::channel();
     let job = move || {
-        // Nobody hears of it if the request has ended meanwhile. The turn has not, until the work has.
+        // Nobody hears of it if the request has ended meanwhile. The turn has not, until the work
+        // has.
         let _ = tell.send(work());
         drop(turn);
     };
@@ -89,7 +93,7 @@ fn start_hashers() -> Sender<Job> {
             loop {
                 let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(job) = job else { return };
-                // Whoever waits for it hears that it came to no end.
+                // Anyone who waits for it hears that it came to no end.
                 let _ = catch_unwind(AssertUnwindSafe(job));
             }
         });

@@ -1,8 +1,9 @@
 //! Secrets: how they are made, what they look like, and what may be shown of them.
 //!
-//! `flint_live_` + 22 random letters and digits + 6 that check the rest. 22 of 62 symbols are 131 bits. The checksum
-//! is the CRC-32 of everything before it, in base 62, so that a scanner can tell a real key from a likeness offline.
-//! It proves nothing: anyone who can make up a key can make up its checksum.
+//! `flint_live_` + 22 random letters and digits + 6 that check the rest. 22 of 62 symbols are 131
+//! bits. The checksum is the CRC-32 of everything before it, in base 62, so that a scanner can tell
+//! a real key from a likeness offline. It proves nothing: anyone who can make up a key can make up
+//! its checksum.
 
 use std::fmt;
 
@@ -37,7 +38,8 @@ pub struct NoRandomness;
 pub enum Checked {
     /// The checksum is right: the authority made this, or someone who knows how.
     Good,
-    /// It begins like one of ours and its checksum is wrong: a typing error, or a key that was imported.
+    /// It begins like one of ours and its checksum is wrong: a typing error, or a key that was
+    /// imported.
     WrongChecksum,
     /// It does not begin like any secret of ours.
     NotOurs,
@@ -144,9 +146,9 @@ impl Secret {
         Digest::of(self.0.as_bytes())
     }
 
-    /// What may be shown of a generated secret ever after: its prefix, its first and its last four characters, which is
-    /// what somebody who holds it can compare. The last four are of the checksum and tell 24 bits of the rest: of 131
-    /// random bits some 83 stay unknown.
+    /// What may be shown of a generated secret ever after: its prefix, its first and its last four
+    /// characters, which is what somebody who holds it can compare. The last four are of the
+    /// checksum and tell 24 bits of the rest: of 131 random bits some 83 stay unknown.
     #[must_use]
     pub fn hint(&self) -> String {
         let start = self.0.len().saturating_sub(RANDOM + CHECKSUM - 4);
@@ -179,7 +181,8 @@ mod tests {
         }
     }
 
-    /// Worked by another program: `zlib.crc32(b"flint_live_" + b"A" * 22)` is 0x5673062, in base 62 `068LrO`.
+    /// Worked by another program: `zlib.crc32(b"flint_live_" + b"A" * 22)` is 0x5673062, in base 62
+    /// `068LrO`.
     #[test]
     fn the_checksum_is_crc_32_in_base_62() {
         let text = format!("flint_live_{}", "A".repeat(22));

@@ -1,4 +1,5 @@
-//! `flint serve` as a whole: the fronts behind one listener, the background work, and an orderly end.
+//! `flint serve` as a whole: the fronts behind one listener, the background work, and an orderly
+//! end.
 
 use std::future::Future;
 use std::io;
@@ -37,13 +38,14 @@ pub struct Settings {
     pub proxies: Vec<Proxy>,
     /// The certificate; without one it speaks in the clear.
     pub tls: Option<Tls>,
-    /// Who is told of keys that end; nobody, where nothing is said.
+    /// Who is told of keys that end; nobody, if nothing is said.
     pub notify: Option<Notify>,
     /// How it issues tokens; without it there is no OAuth.
     pub oauth: Option<Server>,
 }
 
-/// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what is left.
+/// Serves until `stop` is over, then answers held calls, lets the others end, and writes down what
+/// is left.
 pub async fn run(
     listener: TcpListener,
     store: Arc<Store>,

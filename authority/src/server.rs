@@ -1,7 +1,10 @@
-//! A server: takes connections and gives each request to a router. It knows no page and no database.
+//! The server: it takes connections and gives each request to a router. It knows about no pages and
+//! no database.
 //!
-//! `listener` takes connections, `crowd` says which ends if there is no room for another, `connection` serves one,
-//! `progress` says when it takes too long (`stream` and `body` tell it what happens), `limits` has the numbers, `tls` the certificate. `origin` says where a request comes from.
+//! `listener` takes connections, `crowd` says which ends if there is no room for another,
+//! `connection` serves one, `progress` says when it takes too long (`stream` and `body` tell it
+//! what happens), `limits` has the numbers, `tls` the certificate. `origin` says where a request
+//! comes from.
 
 mod body;
 mod connection;

@@ -1,13 +1,16 @@
 //! The database: one SQL layer, the same statements on SQLite and PostgreSQL.
 //!
-//! 1. What was answered 2xx survives the end of the process: SQLite runs with a write-ahead log and full synchronisation.
+//! 1. What was answered 2xx survives the end of the process: SQLite runs with a write-ahead log and
+//!    full synchronisation.
 //! 2. A change and its audit line are one transaction.
-//! 3. Change numbers come from one row that stays locked until the commit. So a number is seen only after every smaller
-//!    one, on PostgreSQL too, and a reader that remembers the largest it saw never misses a change.
+//! 3. Change numbers come from one row that stays locked until the commit. So a number is seen only
+//!    after every smaller one, on PostgreSQL too, and a reader that remembers the largest it saw
+//!    never misses a change.
 //! 4. A revocation is in the journal before it is committed, and a key's changed end right after.
-//! 5. A commit with changes wakes every held call: in this process at once, in others through `wake`.
-//! 6. No file of a SQLite database is opened by anything but SQLite, and nothing is written to files that are no longer
-//!    those by their names: see `files`.
+//! 5. A commit with changes wakes every held call: in this process at once, in others through
+//!    `wake`.
+//! 6. Only SQLite opens the files of a SQLite database, and nothing is written once the open files
+//!    are no longer the ones under their names: see `files`.
 
 pub mod keys; // making, finding and changing keys
 pub mod feed; // what gateways read, and what they have applied
@@ -47,16 +50,19 @@ use oauth::together::Together;
 use recovery::journal::{self, Journal};
 use turns::Turns;
 
-/// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections go.
+/// The keys and everything around them. Share it behind an `Arc`; dropping it lets the connections
+/// go.
 #[derive(Debug)]
 pub struct Store {
     pool: AnyPool,
     database: Database,
     /// The files that are open, if the database is one.
     files: Option<Arc<Files>>,
-    /// Which epoch this is, until a restore begins another: by this program or by another on the same database.
+    /// Which epoch this is, until a restore begins another: by this program or by another on the
+    /// same database.
     epoch: RwLock<Arc<str>>,
-    /// Held while epoch and latest change are read, so that what was read last is what is known last.
+    /// Held while epoch and latest change are read, so that what was read last is what is known
+    /// last.
     looking: Mutex<()>,
     journal: Option<Journal>,
     /// SQLite has one writer at a time: waiting here is fair, waiting in SQLite is not.
@@ -114,7 +120,7 @@ pub enum StoreError {
     /// The database is used by others.
     #[error("the database is in use; stop `flint serve` first")]
     InUse,
-    /// The file that shall be restored is no backup.
+    /// The file that shall be restored is not a backup.
     #[error("that file is not a backup of an authority; nothing was changed")]
     NotABackup,
     /// What is asked for is done with the tools of PostgreSQL.
@@ -159,7 +165,8 @@ pub struct Write<'store> {
 // === impl Store ===
 
 impl Store {
-    /// Opens the database with the journal of revocations where it belongs: beside a file, else nowhere.
+    /// Opens the database with the journal of revocations where it belongs: next to a file, else
+    /// nowhere.
     ///
     /// # Errors
     /// As [`Store::open_with`].
@@ -202,7 +209,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Ends all connections; on files that are not safe to write to, they end with the process (rule 4 of `files`).
+    /// Ends all connections; on files that are not safe to write to, they end with the process
+    /// (rule 4 of `files`).
     pub async fn close(&self) {
         // A database that was closed has no log any more, which would be taken for a fault.
         if self.pool.is_closed() || self.check_files().is_err() {
@@ -291,7 +299,8 @@ impl Store {
         announce(&self.latest, seq);
     }
 
-    /// The PostgreSQL server that is spoken to without encryption that is certain, if there is one. The host is given.
+    /// The PostgreSQL server that is spoken to without encryption that is certain, if there is one.
+    /// The host is given.
     #[must_use]
     pub fn host_in_the_clear(&self) -> Option<String> {
         connection::host_in_the_clear(&self.database)
@@ -301,7 +310,8 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if let Some(files) = self.files.as_ref().filter(|files| files.have_failed()) {
-            // Neither the pool nor the first connection may be closed any more: see rule 4 of `files`.
+            // Neither the pool nor the first connection may be closed any more: see rule 4 of
+            // `files`.
             std::mem::forget(self.pool.clone());
             std::mem::forget(Arc::clone(files));
         }
@@ -322,7 +332,8 @@ fn refuse_journal_in(database: &Database, journal: Option<&Journal>) -> Result<(
 // === impl Write ===
 
 impl Write<'_> {
-    /// Waits until nobody else changes keys. What is read after this stays as it is until the commit.
+    /// Waits until nobody else changes keys. What is read after this stays as it is until the
+    /// commit.
     async fn lock_changes(&mut self) -> Result<(), StoreError> {
         // On SQLite the transaction has begun with that.
         if let Database::Postgres(_) = self.store.database {
@@ -331,7 +342,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Takes the next `count` change numbers and tells the first. Others that change keys wait until the commit.
+    /// Takes the next `count` change numbers and tells the first. Others that change keys wait
+    /// until the commit.
     async fn next_changes(&mut self, count: i64) -> Result<i64, StoreError> {
         let sql = "UPDATE feed SET change_seq = change_seq + $1 WHERE one = 1 RETURNING change_seq";
         let last: i64 = sqlx::query_scalar(sql).bind(count).fetch_one(&mut *self.tx).await?;
@@ -339,7 +351,7 @@ impl Write<'_> {
         Ok(last - count + 1)
     }
 
-    /// Makes it so, and wakes whoever waits for changes.
+    /// Makes it so, and wakes anyone who waits for changes.
     ///
     /// # Errors
     /// If the database fails; nothing is changed then.
@@ -363,8 +375,8 @@ impl Write<'_> {
         let Self { tx, store, changed, ends, publishes, _turn, .. } = self;
         let heard = publishes.then(|| store.news.counter());
         let (latest, journal, own) = (store.latest.clone(), store.journal.clone(), store.journal.clone());
-        // In a task, which ends even if the client hangs up meanwhile: a commit that is under way is made in any case, and
-        // what follows it must be done then.
+        // In a task, which ends even if the client hangs up meanwhile: a commit that is under way
+        // is made in any case, and what follows it must be done then.
         let committing = tokio::spawn(async move {
             tx.commit().await?;
             if let Some(seq) = changed {
@@ -404,7 +416,7 @@ fn announce(latest: &watch::Sender<i64>, seq: i64) {
 // === impl Actor ===
 
 impl Actor {
-    /// Whoever runs the command line, by their name in the operating system.
+    /// Anyone who runs the command line, by their name in the operating system.
     #[must_use]
     pub fn cli() -> Self {
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();

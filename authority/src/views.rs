@@ -1,4 +1,4 @@
-//! Things as people and programs are shown them: one shape for the API and for `--json`.
+//! The shape in which people and programs see each thing: the same for the API and for `--json`.
 
 pub mod activity;
 pub mod audit;

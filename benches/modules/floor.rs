@@ -1,11 +1,12 @@
 //! Hand-written proxy-wasm modules to measure against, without SDK, allocator or standard library.
 //!
-//! Built as it is it does nothing: what any wasm filter costs. With `--cfg calls` it makes the host calls of the
-//! filter's allow path and computes nothing: what a filter with these calls cannot go below. With `--cfg time` it
-//! asks for the time too, as the filter does for a key that has a first or a last second.
+//! Built as it is it does nothing: what any wasm filter costs. With `--cfg calls` it makes the host
+//! calls of the filter's allow path and computes nothing: what a filter with these calls cannot go
+//! below. With `--cfg time` it asks for the time too, as the filter does for a key that has a first
+//! or a last second.
 //!
-//! Configuration: `ENTRIES,SIZE`, how many shared values there are and how long each is. As in the filter's table,
-//! one of them is read for a request; which one jumps about.
+//! Configuration: `ENTRIES,SIZE`, how many shared values there are and how long each is. As in the
+//! filter's table, one of them is read for a request; which one jumps about.
 
 #![no_std]
 #![expect(static_mut_refs, reason = "one thread, and no reference outlives its call")]

@@ -1,4 +1,5 @@
-//! One entry of the key table: all that a gateway knows of a key, and the rules that make an entry good.
+//! One entry of the key table: everything that a gateway knows about a key, and the rules that an
+//! entry must meet.
 //!
 //! Contract §6. An entry is never half-used: it is good, or it is bad in a named field.
 
@@ -57,8 +58,8 @@ pub fn is_owner(text: &str) -> bool {
 // === impl Cidr ===
 
 impl Cidr {
-    /// Reads `address` or `address/prefix`. Host bits that are set, a prefix with a sign or a leading zero, and a
-    /// zone are refused.
+    /// Reads `address` or `address/prefix`. Host bits that are set, a prefix with a sign or a
+    /// leading zero, and a zone are refused.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
@@ -81,7 +82,8 @@ impl Cidr {
         Self::new(network, prefix)
     }
 
-    /// A block from its parts; `None` where the prefix is too long for the family or host bits are set.
+    /// A block from its parts; `None` where the prefix is too long for the family or host bits are
+    /// set.
     #[must_use]
     pub fn new(network: IpAddr, prefix: u8) -> Option<Self> {
         let good = prefix <= width(network) && masked(network, prefix) == bits(network);
@@ -100,8 +102,8 @@ impl Cidr {
         self.prefix
     }
 
-    /// Whether the block has this address. An IPv4 address written in IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2)
-    /// is the IPv4 address.
+    /// Whether the block has this address. An IPv4 address written in IPv6 (`::ffff:192.0.2.1`, RFC
+    /// 4291 §2.5.5.2) is the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -1,17 +1,21 @@
 //! API keys: what one looks like, and the digest that stands for it everywhere else.
 //!
-//! Shape (contract §2.3): `flint_live_` or `flint_test_`, then 1 to 200 characters of `[A-Za-z0-9_-]`. Nothing
-//! else is asked of a key here; the checksum of keys that the authority makes is for scanners.
+//! Shape (contract §2.3): `flint_live_` or `flint_test_`, then 1 to 200 characters of
+//! `[A-Za-z0-9_-]`. Nothing else is asked of a key here; the checksum of keys that the authority
+//! makes is for scanners.
 //!
-//! A key in plain text is only ever borrowed from the request. What is kept, compared and sent is its SHA-256.
+//! A key in plain text is only ever borrowed from the request. What is kept, compared and sent is
+//! its SHA-256.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// What every live key begins with. NEVER CHANGE: secret scanners and users' configurations look for it.
+/// What every live key begins with. NEVER CHANGE: secret scanners and users' configurations look
+/// for it.
 pub const LIVE_PREFIX: &str = "flint_live_";
-/// What every test key begins with. NEVER CHANGE: secret scanners and users' configurations look for it.
+/// What every test key begins with. NEVER CHANGE: secret scanners and users' configurations look
+/// for it.
 pub const TEST_PREFIX: &str = "flint_test_";
 /// The most characters that may follow the prefix.
 pub const MAX_BODY: usize = 200;
@@ -119,7 +123,8 @@ impl Digest {
         &self.0
     }
 
-    /// Reads 64 lower-case hexadecimal digits; anything else, upper case included, is `None` (contract §6).
+    /// Reads 64 lower-case hexadecimal digits; anything else, upper case included, is `None`
+    /// (contract §6).
     #[must_use]
     pub fn parse_hex(text: &str) -> Option<Self> {
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {

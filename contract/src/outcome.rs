@@ -1,4 +1,5 @@
-//! What can become of a request: the closed list that answers, filter state, counters and usage reports share.
+//! The possible outcomes of a request: a closed list, which answers, filter state, counters and
+//! usage reports share.
 
 /// The outcome of a request (contract §3, §4).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -27,7 +28,8 @@ pub enum Outcome {
     MissingPermission,
     /// Refused: the access token does not verify.
     InvalidAccessToken,
-    /// No decision could be made: refused, or forwarded without identity where the configuration says so.
+    /// No decision could be made: refused, or forwarded without identity where the configuration
+    /// says so.
     Unavailable,
 }
 

@@ -1,8 +1,11 @@
-//! Permissions: what a route asks for, what a key holds, and when the one meets the other (contract §3).
+//! Permissions: what a route requires, what a key holds, and when one satisfies the other (contract
+//! §3).
 //!
-//! 1. A permission is two or more segments `[a-z0-9][a-z0-9_.-]*` joined by `:`, at most 64 characters.
+//! 1. A permission is two or more segments `[a-z0-9][a-z0-9_.-]*` joined by `:`, at most 64
+//!    characters.
 //! 2. A grant is a permission, or whole segments and `:*`, or `*`.
-//! 3. `documents:*` grants `documents:read` and `documents:read:own`, and not `documents` or `documents2:read`.
+//! 3. `documents:*` grants `documents:read` and `documents:read:own`, and not `documents` or
+//!    `documents2:read`.
 //! 4. Nothing is implied: write does not grant read.
 
 use std::fmt;
@@ -76,7 +79,8 @@ impl Permission {
 // === impl Requirement ===
 
 impl Requirement {
-    /// A requirement of these permissions; `None` where both lists are empty, which would ask for nothing.
+    /// A requirement of these permissions; `None` where both lists are empty, which would ask for
+    /// nothing.
     #[must_use]
     pub fn new(all_of: Vec<Permission>, any_of: Vec<Permission>) -> Option<Self> {
         (!all_of.is_empty() || !any_of.is_empty())
@@ -93,7 +97,8 @@ impl Requirement {
     }
 }
 
-/// The permissions that are asked for, separated by spaces: the `scope` of a challenge (RFC 6750 §3).
+/// The permissions that are asked for, separated by spaces: the `scope` of a challenge (RFC 6750
+/// §3).
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, permission) in self.all_of.iter().chain(&*self.any_of).enumerate() {

@@ -1,7 +1,8 @@
-//! The wire between a gateway and its authority (contract §6, §7): pages of the key table, and usage reports.
+//! The wire between a gateway and its authority (contract §6, §7): pages of the key table, and
+//! usage reports.
 //!
-//! The authority writes pages with [`Page`] and reads reports with [`UsageReport`]; the filter does the reverse, and
-//! reads pages with a stricter eye.
+//! The authority writes pages with [`Page`] and reads reports with [`UsageReport`]; the filter does
+//! the reverse, and reads pages more strictly.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ pub struct Page {
     pub cursor: String,
     /// There is more to be had at once.
     pub more: bool,
-    /// The cursor of the call is not known: what follows, up to `more: false`, is a whole new table.
+    /// The cursor of the call is not known: what follows, up to `more: false`, is a whole new
+    /// table.
     #[serde(default)]
     pub reset: bool,
     /// Entries to insert or replace, by digest.

@@ -1,4 +1,5 @@
-//! Any bytes are a configuration or a list of mistakes; a configuration decides about any request without a panic.
+//! Any bytes are a configuration or a list of mistakes; a configuration decides about any request
+//! without a panic.
 #![no_main]
 
 use flint_auth::config::Config;

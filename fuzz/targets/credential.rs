@@ -1,4 +1,5 @@
-//! Any bytes are a header map or are not, and any value of `authorization` is read as at most one credential.
+//! Any bytes are a header map or are not, and any value of `authorization` is read as at most one
+//! credential.
 #![no_main]
 
 use flint_auth::decide::credential::Credential;

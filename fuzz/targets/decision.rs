@@ -1,4 +1,5 @@
-//! Any request in any state of the world is decided as the contract says; the oracle is the one of the property tests.
+//! Any request in any state of the world is decided as the contract says; the oracle is the one of
+//! the property tests.
 #![no_main]
 
 #[path = "../../tests/properties/case.rs"]

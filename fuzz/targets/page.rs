@@ -1,4 +1,5 @@
-//! Any bytes are a page of the key table or are refused whole; what a page has can be trusted without a second look.
+//! Any bytes are a page of the key table or are refused whole; what a page has can be trusted
+//! without a second look.
 #![no_main]
 
 use std::collections::HashSet;

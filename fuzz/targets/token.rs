@@ -1,4 +1,5 @@
-//! Any bytes are a token that is refused, or one whose claims keep their rules; only a good signature gives them out.
+//! Any bytes are a token that is refused, or one whose claims keep their rules; only a good
+//! signature gives them out.
 #![no_main]
 
 use std::sync::LazyLock;

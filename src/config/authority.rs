@@ -80,8 +80,8 @@ fn host<'j>(json: &'j Json, at: &At<'_>) -> Option<&'j str> {
     }
 }
 
-/// Whether `text` can be the `:authority` of a request (RFC 3986 §3.2, without user information, escapes and the
-/// delimiters that no real host has).
+/// Whether `text` can be the `:authority` of a request (RFC 3986 §3.2, without user information,
+/// escapes and the delimiters that no real host has).
 pub(super) fn is_authority(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !text.ends_with(']') => (host, Some(port)),

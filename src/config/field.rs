@@ -1,4 +1,5 @@
-//! Readers of JSON values that report what is wrong and where. Each answers `None` only after it reported.
+//! Readers of JSON values that report what is wrong and where. Each returns `None` only after it
+//! has reported a mistake.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -10,7 +11,8 @@ use super::report::{At, may_be_told};
 pub(super) struct Object<'j>(&'j [(Box<str>, Json)]);
 
 impl<'j> Object<'j> {
-    /// Reads an object, and reports every field that is not known and every known one that is repeated.
+    /// Reads an object, and reports every field that is not known and every known one that is
+    /// repeated.
     pub(super) fn open(json: &'j Json, at: &At<'_>, known: &[&'static str]) -> Option<Self> {
         let Json::Object(members) = json else { return at.refuse("must be an object") };
         let mut seen = BTreeSet::new();
@@ -99,8 +101,8 @@ pub(super) fn list<'j, T>(
     Some(items.iter().enumerate().filter_map(read).collect())
 }
 
-/// Reports a field that is not known. Its name is told only where it looks like the name of a field, since it may be
-/// a secret that stands where a name should.
+/// Reports a field that is not known. Its name is told only where it looks like the name of a
+/// field, since it may be a secret that stands where a name should.
 fn unknown(name: &str, index: usize, known: &[&'static str], at: &At<'_>) {
     if may_be_told(name, b"_-") {
         let plain = name.to_ascii_lowercase().replace('-', "_");
@@ -120,7 +122,8 @@ fn unknown(name: &str, index: usize, known: &[&'static str], at: &At<'_>) {
     }
 }
 
-/// How many letters must be put in, taken out or changed to make the one word of the other (Levenshtein).
+/// How many letters must be put in, taken out or changed to make the one word of the other
+/// (Levenshtein).
 fn distance(name: &str, known: &str) -> usize {
     let mut row: Vec<usize> = (0..=known.len()).collect();
     for letter in name.bytes() {

@@ -16,7 +16,8 @@ pub(super) enum Json {
     Object(Vec<(Box<str>, Json)>),
 }
 
-/// Reads a whole text of JSON. The error says what is wrong and where, in words, and repeats nothing of the text.
+/// Reads a whole text of JSON. The error says what is wrong and where, in words, and repeats
+/// nothing of the text.
 ///
 /// Nesting is followed 128 levels deep, so that no text can exhaust the stack.
 pub(super) fn parse(bytes: &[u8]) -> Result<Json, String> {
@@ -24,7 +25,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Json, String> {
         return Err("is empty: it must be a JSON object with \"authority\", \"keys\" or \"oauth\"".to_owned());
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        // Envoy hands a `google.protobuf.Struct` over in binary, where its documentation promises JSON.
+        // Envoy hands a `google.protobuf.Struct` over in binary, where its documentation promises
+        // JSON.
         let hint = if bytes.trim_ascii_start().starts_with(b"{") {
             ""
         } else {

@@ -1,7 +1,7 @@
-//! `keys`: entries of the key table that stand in the configuration, for gateways without an authority.
+//! `keys`: entries of the key table in the configuration itself, for gateways without an authority.
 //!
-//! The same entries as on the wire (contract §6), read with a stricter eye: here a mistake is an operator's, who is
-//! there to be told.
+//! The same entries as on the wire (contract §6), read more strictly: a mistake here is an
+//! operator's, who can be told about it.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ const FIELDS: &[&str] = &[
     "allowed_cidrs",
 ];
 
-/// The last second of the year 9999. Later times are milliseconds by mistake, and would make a key outlive us all.
+/// The last second of the year 9999. Later times are milliseconds by mistake, and would make a key
+/// outlive us all.
 const MAX_TIME: i64 = 253_402_300_799;
 
 pub(super) fn read(json: &Json, at: &At<'_>) -> Option<InlineKeys> {
@@ -48,7 +49,8 @@ pub(super) fn read(json: &Json, at: &At<'_>) -> Option<InlineKeys> {
     Some(InlineKeys::new(entries))
 }
 
-/// The rest of an entry. Every field is read, so that all mistakes are told, before the first bad one counts.
+/// The rest of an entry. Every field is read, so that all mistakes are told, before the first bad
+/// one counts.
 fn entry(object: &Object<'_>, at: &At<'_>, digest: Option<Digest>) -> Option<Entry> {
     let words = [("live", Environment::Live), ("test", Environment::Test)];
     let id = object.require(at, "id", id);

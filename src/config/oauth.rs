@@ -138,7 +138,8 @@ fn issuer_name(json: &Json, at: &At<'_>) -> Option<Box<str>> {
     }
 }
 
-/// Whether `text` is an `https` or `http` URL of visible ASCII characters that can stand between quotes in a header.
+/// Whether `text` is an `https` or `http` URL of visible ASCII characters that can stand between
+/// quotes in a header.
 pub(super) fn is_url(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>');
     let Some((scheme, rest)) = text.split_once("://") else { return false };

@@ -1,10 +1,11 @@
-//! Mistakes in a configuration: collected all, each with the JSON path of its place.
+//! Collects all mistakes in a configuration, each with its JSON path.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-/// How many mistakes are told in full; a file of a million bad keys must not make a million lines of log.
+/// How many mistakes are told in full; a file of a million bad keys must not make a million lines
+/// of log.
 const MAX_TOLD: usize = 1000;
 /// The longest name that a message may repeat.
 const MAX_NAME: usize = 64;
@@ -14,7 +15,8 @@ const MAX_NAME: usize = 64;
 pub struct ConfigError {
     /// Where it is, as a JSON path from `$`.
     pub path: String,
-    /// The rule that is broken, in words that follow the path. Contains nothing of the configuration's values.
+    /// The rule that is broken, in words that follow the path. Contains nothing of the
+    /// configuration's values.
     pub rule: Cow<'static, str>,
 }
 
@@ -43,9 +45,10 @@ enum Segment<'a> {
     Index(&'a At<'a>, usize),
 }
 
-/// Whether a name that was read looks like a name, and not like a secret that is in the wrong place: 1 to 64 letters,
-/// digits and `marks`, not beginning like a key or token of ours, and without 16 letters and digits in a row that are a
-/// mixture of both, as random ones and digests are.
+/// Whether a name that was read looks like a name, and not like a secret that is in the wrong
+/// place: 1 to 64 letters, digits and `marks`, not beginning like a key or token of ours, and
+/// without 16 letters and digits in a row that are a mixture of both, as random ones and digests
+/// are.
 pub(super) fn may_be_told(name: &str, marks: &[u8]) -> bool {
     let like_a_name = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
     let random = |run: &[u8]| {
@@ -121,8 +124,8 @@ impl<'a> At<'a> {
         Self { report: self.report, segment: Segment::Index(self, index) }
     }
 
-    /// A member of an object whose names the operator chooses. Its name is told only if it looks like one; it may be a
-    /// secret in the wrong place.
+    /// A member of an object whose names the operator chooses. Its name is told only if it looks
+    /// like one; it may be a secret in the wrong place.
     pub(super) fn member(&'a self, name: &'a str, index: usize) -> Self {
         if may_be_told(name, b"_-.:/") { self.field(name) } else { self.index(index) }
     }

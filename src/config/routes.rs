@@ -1,4 +1,4 @@
-//! `routes`: the rules, each good by itself, and no two of them equal.
+//! `routes`: the rules. Each is valid by itself, and no two are equal.
 
 use flint_contract::permission::{Permission, Requirement};
 
@@ -15,7 +15,8 @@ const MAX_METHOD: usize = 64;
 pub(super) fn read(json: Option<&Json>, at: &At<'_>, unmatched: Unmatched) -> Option<Routes> {
     let at = at.field("routes");
     let rules = match json {
-        // Items that are not good are left out: equal ones among the rest are still told, by their own places.
+        // Items that are not good are left out: equal ones among the rest are still told, by their
+        // own places.
         Some(Json::List(items)) => items
             .iter()
             .enumerate()

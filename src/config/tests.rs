@@ -18,7 +18,7 @@ fn mistakes(config: &str) -> Vec<String> {
     }
 }
 
-/// A configuration with an authority and this beside it.
+/// A configuration with an authority and this next to it.
 fn with(fields: &str) -> String {
     format!("{{{AUTHORITY},{fields}}}")
 }

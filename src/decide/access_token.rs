@@ -1,5 +1,6 @@
-//! An access token met with a route (docs/contract.md, "Access tokens"): what [`crate::token`] says of it, then whether
-//! it was revoked, then environment and permission as for keys. The first that fails answers.
+//! Judging an access token against a route (docs/contract.md, "Access tokens"): what
+//! [`crate::token`] says of it, then whether it was revoked, then environment and permission as for
+//! keys. The first that fails answers.
 
 use std::rc::Rc;
 
@@ -76,8 +77,8 @@ fn refuse<'c>(fault: Option<TokenFault>, token: Option<Rc<Verified>>) -> Verdict
     Verdict::Refused(Refusal { fault, token, ..Refusal::of(Outcome::InvalidAccessToken) })
 }
 
-/// Whether the authority has revoked it: until the entry's `expires_at`, and the skew longer. `None` if that cannot be
-/// told.
+/// Whether the authority has revoked it: until the entry's `expires_at`, and the skew longer.
+/// `None` if that cannot be told.
 fn is_revoked(config: &Config, verified: &Verified, world: &mut impl World) -> Option<bool> {
     let Some(jti) = verified.claims.jti.as_deref().filter(|_| config.authority.is_some()) else {
         return Some(false);

@@ -1,11 +1,14 @@
-//! Reading the credential (contract §2; RFC 6750 §2.1, RFC 9110 §11.4). There is one, there is none, or it is malformed.
+//! Reading the credential (contract §2; RFC 6750 §2.1, RFC 9110 §11.4). A request has one, has
+//! none, or has a malformed one.
 //!
-//! 1. Several `authorization` lines are malformed, also when one of them is good: never first-wins.
+//! 1. Several `authorization` lines are malformed, even if one of them is good: the first never
+//!    wins.
 //! 2. So is one line with several credentials, of whatever schemes.
-//! 3. No line, an empty one, and another scheme are no credential.
-//! 4. `Bearer` in any letter case, one or more spaces, one token68. Nothing after the scheme, anything else between,
-//!    and anything after the token are malformed.
-//! 5. A token that begins like an API key is one, or is malformed. Any other is left to those who know tokens.
+//! 3. No line, an empty line and another scheme all count as no credential.
+//! 4. `Bearer` in any letter case, one or more spaces, one token68. Nothing after the scheme,
+//!    anything else between, and anything after the token are malformed.
+//! 5. A token that begins like an API key is one, or is malformed. Any other token is left to the
+//!    code that knows access tokens.
 
 use flint_contract::key::{Environment, Shape, shape};
 
@@ -63,8 +66,8 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// Whether a comma is followed by another credential, `scheme SP …` or a bare `Bearer`, and not by one more parameter of
-/// the same, `name=…`. Envoy joins several lines into one in this way.
+/// Whether a comma is followed by another credential, `scheme SP …` or a bare `Bearer`, and not by
+/// one more parameter of the same, `name=…`. Envoy joins several lines into one in this way.
 fn has_second_credential(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').skip(1).map(trim).any(|part| {
         let (scheme, rest) = part.split_at(part.iter().take_while(|byte| is_tchar(**byte)).count());

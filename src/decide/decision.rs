@@ -1,16 +1,18 @@
-//! The decision: what becomes of a request, in the order of contract §3. The first step that fails answers.
+//! Decides what happens to a request, in the order of contract §3. The first step that fails
+//! determines the answer.
 //!
-//! 1. The route's requirement; a public one forwards, the credential unread.
-//! 2. The credential: there is none, or it is malformed. Neither needs a table.
+//! 1. The route's requirement: a public route forwards the request without reading the credential.
+//! 2. The credential: missing and malformed ones are refused. Neither needs a table.
 //! 3. The table is usable; the key is known.
 //! 4. The key is not revoked, not expired, already valid.
 //! 5. Its environment is admitted, the client's address is allowed, the permission is held.
 //!
-//! If `oauth` is configured, a token that is no key is judged by [`super::access_token`] from step 2 on. The metadata
-//! of a resource is answered before any of this.
+//! If `oauth` is configured, a token that is not a key is judged by [`super::access_token`] from
+//! step 2 on. Requests for the metadata of a resource are answered before any of this.
 //!
-//! Nothing is forwarded but by a [`Permit`], and only this module makes one: from a record that passed every step,
-//! from a public rule, or where the configuration says that requests pass when no decision can be made.
+//! A request is forwarded only by a [`Permit`], and only this module makes one: from a record that
+//! passed every step, from a public rule, or because the configuration lets requests pass when no
+//! decision can be made.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -30,8 +32,8 @@ use crate::table::{Fault, Found, Record};
 use crate::token::verifier::Awaited;
 use crate::token::{Judged, Verified};
 
-/// What a decision asks about the world. Each is asked at most once, and only if the answer matters: most cost a
-/// call to the host.
+/// What a decision asks about the world. Each is asked at most once, and only if the answer
+/// matters: most cost a call to the host.
 pub trait World {
     /// Whether there is a table to ask.
     fn readiness(&mut self) -> Readiness;
@@ -42,7 +44,7 @@ pub trait World {
     fn find(&mut self, digest: &Digest) -> Result<Option<Found>, Fault>;
     /// What an access token is worth, which has to be for `resource` if there is one.
     fn access_token(&mut self, token: &[u8], resource: Option<&str>) -> Judged;
-    /// The wall clock, in Unix seconds; `None` where it cannot be read.
+    /// The wall clock, in Unix seconds; `None` if it cannot be read.
     fn now(&mut self) -> Option<i64>;
     /// Where the client is, as Envoy knows it; never what the client says of itself.
     fn client_address(&mut self) -> Option<IpAddr>;
@@ -55,7 +57,8 @@ pub enum Decision<'c> {
     Forward(Permit),
     /// It is refused.
     Refuse(Refusal<'c>),
-    /// Something that it needs is awaited: ask again when that is there, or take [`waited_in_vain`] for an answer.
+    /// Something that it needs is awaited: ask again when that is there, or take [`waited_in_vain`]
+    /// for an answer.
     Wait(Wait<'c>),
     /// It is answered with this document, the metadata of a resource.
     Serve(&'c [u8]),
@@ -152,9 +155,11 @@ pub fn waited_in_vain<'c>(config: &Config, wait: Wait<'_>) -> Decision<'c> {
     }
 }
 
-/// The decision where none can be made: a table that was awaited did not come, or something cannot be read.
+/// The decision where none can be made: a table that was awaited did not come, or something cannot
+/// be read.
 ///
-/// Fails open where the configuration says so; but not where any key would be refused, since that is decided.
+/// Fails open where the configuration says so; but not where any key would be refused, since that
+/// is decided.
 fn undecided<'c>(config: &Config, access: Access<'_>) -> Decision<'c> {
     match config.unavailable {
         Unavailable::Allow if access != Access::Nobody => Decision::Forward(Permit(Reason::Undecided)),
@@ -166,8 +171,8 @@ fn refuse<'c>(outcome: Outcome) -> Decision<'c> {
     Decision::Refuse(Refusal::of(outcome))
 }
 
-/// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the configuration's. An
-/// ambiguous path is never public.
+/// A CORS preflight (Fetch §4.8) carries no credential; whether it may pass without is the
+/// configuration's. An ambiguous path is never public.
 fn passes_as_preflight(config: &Config, request: &Request<'_>) -> bool {
     config.cors_preflight == CorsPreflight::Allow
         && request.method == b"OPTIONS"

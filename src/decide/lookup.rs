@@ -1,8 +1,8 @@
 //! Where a key's record comes from: the table, and the keys of the configuration (contract §5, §6).
 //!
-//! 1. Without an authority only the configuration's keys count, and they are always there.
-//! 2. With one, there is an answer only while the table is usable: once there has been one, and as long as the
-//!    authority's last good answer is less than `max_staleness_seconds` old.
+//! 1. Without an authority, only the configuration's keys count, and they are always available.
+//! 2. With one, there is an answer only while the table is usable: once there has been one, and as
+//!    long as the authority's last good answer is less than `max_staleness_seconds` old.
 //! 3. The table's entry wins over one of the configuration with the same digest.
 
 use flint_contract::key::Digest;

@@ -1,14 +1,18 @@
-//! What a client is told: from an outcome to status, headers and body (contract §3). The only file with text that
-//! clients read.
+//! What a client is told: from an outcome to status, headers and body (contract §3). This is the
+//! only file with text that clients read.
 //!
-//! 1. A key that is malformed and one that is unknown get the same bytes: the answer tells nothing about what exists.
-//! 2. Whoever sends a key that is revoked, expired or not yet valid has proved possession, and is told which.
-//! 3. Where a permission is missing, what the route asks for is told, and never what the key holds.
+//! 1. A malformed key and an unknown key get the same bytes, so that the answer reveals nothing
+//!    about which keys exist.
+//! 2. A client that sends a revoked, expired or not yet valid key has proved possession, and is
+//!    told which of the three applies.
+//! 3. If a permission is missing, the answer names what the route requires, and never what the key
+//!    holds.
 //! 4. A request without a credential gets a challenge without an error (RFC 6750 §3.1).
-//! 5. Of an access token that is refused at most that it has expired or was revoked is told.
-//! 6. If the resource has metadata, every challenge ends in where it is (RFC 9728 §5.1); that of a request without a
-//!    credential then says what the route asks for, too.
-//! 7. `unavailable` is no fault of the caller's: no challenge, and when to come again.
+//! 5. For a refused access token, the answer says at most that it has expired or was revoked.
+//! 6. If the resource has metadata, every challenge ends with its address (RFC 9728 §5.1); the
+//!    challenge to a request without a credential then also says what the route requires.
+//! 7. `unavailable` is not the caller's fault: there is no challenge, and `retry-after` says when
+//!    to try again.
 
 #[cfg(test)]
 mod tests;
@@ -18,13 +22,14 @@ use std::borrow::Cow;
 use flint_contract::outcome::Outcome;
 use flint_contract::permission::Requirement;
 
-/// An answer in place of the upstream's. Envoy leaves the body out where the request is HEAD, and maps the status for
-/// gRPC callers (401, 403, 503 to 16, 7, 14).
+/// An answer in place of the upstream's. Envoy leaves the body out where the request is HEAD, and
+/// maps the status for gRPC callers (401, 403, 503 to 16, 7, 14).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
     /// 401, 403 or 503.
     pub status: u16,
-    /// `content-type`, `cache-control`, then `www-authenticate` or `retry-after`. Names are in lower case.
+    /// `content-type`, `cache-control`, then `www-authenticate` or `retry-after`. Names are in
+    /// lower case.
     pub headers: [(&'static str, Cow<'static, str>); 3],
     /// A JSON document.
     pub body: &'static [u8],
@@ -89,8 +94,8 @@ const INSUFFICIENT_SCOPE: &str = r#", error="insufficient_scope""#;
 
 /// The answer to a request that is not forwarded.
 ///
-/// `allowed` and `public` have no answer: who asks for one gets that of `unavailable`, so that a mistake here cannot
-/// let a request through.
+/// `allowed` and `public` have no answer: who asks for one gets that of `unavailable`, so that a
+/// mistake here cannot let a request through.
 #[must_use]
 pub fn reply(outcome: Outcome, context: &Context<'_>) -> Reply {
     let Row { status, details, body, challenge } = row(outcome);
@@ -167,7 +172,8 @@ const fn forbidden(details: &'static str, challenge: Challenge) -> Row {
     Row { status: 403, details, body: INSUFFICIENT_PERMISSIONS, challenge }
 }
 
-/// What follows the realm where the token is at fault (RFC 6750 §3.1). Descriptions have no `"` and no `\`.
+/// What follows the realm where the token is at fault (RFC 6750 §3.1). Descriptions have no `"` and
+/// no `\`.
 mod invalid_token {
     pub(super) const ACCESS_TOKEN: &str = r#", error="invalid_token""#;
     pub(super) const KEY: &str =

@@ -1,15 +1,15 @@
 //! A request as the core sees it: read in place from the header map as the host serialises it.
 //!
-//! The form (proxy-wasm): the number of headers (4 bytes), the lengths of every name and value (4 and 4), then each
-//! name and value followed by a zero byte. Envoy has put names in lower case and taken the white space around values
-//! away. Bytes stay bytes: a header is not text.
+//! The layout (proxy-wasm): the number of headers (4 bytes), the lengths of every name and value (4
+//! and 4), then each name and value followed by a zero byte. Envoy has already lower-cased the
+//! names and trimmed the values. Values stay bytes, because a header is not text.
 
 use crate::bytes::Reader;
 
 /// All of a request that decides.
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
-    /// The method; empty where there is none.
+    /// The method; empty if there is none.
     pub method: &'a [u8],
     /// The path with its query; absent with CONNECT.
     pub path: Option<&'a [u8]>,
@@ -60,8 +60,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Whether only the filter may set this header: `x-flint-*`, in any letter case, and the same with `_` for `-`, which
-/// many servers cannot tell apart (CGI, RFC 3875 §4.1.18).
+/// Whether only the filter may set this header: `x-flint-*`, in any letter case, and the same with
+/// `_` for `-`, which many servers cannot tell apart (CGI, RFC 3875 §4.1.18).
 #[must_use]
 pub fn is_reserved(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"x-flint-";
@@ -78,7 +78,8 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Reads a map; `None` where the lengths do not add up to exactly its size. A map of no bytes is empty.
+    /// Reads a map; `None` where the lengths do not add up to exactly its size. A map of no bytes
+    /// is empty.
     #[must_use]
     pub fn read(map: &'a [u8]) -> Option<Self> {
         if map.is_empty() {

@@ -1,11 +1,12 @@
-//! Tables and sets of keys that nobody asks for any more: emptied, so that a gateway whose token, authority or issuer
-//! was changed by an update of its configuration does not keep the old ones for as long as Envoy runs.
+//! Empties tables and sets of keys that nobody uses any more, so that a gateway whose token,
+//! authority or issuer was changed by an update of its configuration does not keep the old ones for
+//! as long as Envoy runs.
 //!
-//! 1. Every namespace that was ever used stands in one shared list.
-//! 2. A namespace whose lease ran out [`ABANDONED`] ago, and still had not been taken at a second look, has no poller and
-//!    so no configuration.
-//! 3. Whoever clears it takes its lease first. A configuration that comes back in the meantime waits for that lease
-//!    and then begins with an empty table, and not with half of one.
+//! 1. Every namespace that was ever used is in one shared list.
+//! 2. A namespace whose lease ran out [`ABANDONED`] ago, and that is still free at a second look,
+//!    has no poller and therefore no configuration.
+//! 3. The VM that clears it takes its lease first. A configuration that comes back in the meantime
+//!    waits for that lease and then starts with an empty table, not with half of one.
 
 use crate::feed::lease::Lease;
 use crate::table::Meta;
@@ -30,12 +31,12 @@ pub fn enter<S: Store>(store: &S, namespace: Namespace) -> Result<(), Fault> {
     store.set(&address(), &written(&listed), condition)
 }
 
-/// Clears one abandoned namespace, if there is one: one that counted as abandoned at the last look too. After a process
-/// was stopped for long, all namespaces seem abandoned until their pollers have had their turn. `me` is this VM's number,
-/// `seen` what it found the last time.
+/// Clears one abandoned namespace, if there is one: one that counted as abandoned at the last look
+/// too. After a process was stopped for long, all namespaces seem abandoned until their pollers
+/// have had their turn. `me` is this VM's number, `seen` what it found the last time.
 ///
 /// # Errors
-/// Those of the store; what was cleared until then stays so, and the next call goes on.
+/// Those of the store; what was cleared until then stays so, and the next call continues.
 pub fn clear_one<S: Store>(
     store: &S,
     me: u64,

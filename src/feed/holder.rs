@@ -1,7 +1,8 @@
-//! What the VM that polls knows and does: the table that serves, one in the making, and when the next call is due.
+//! What the VM that polls knows and does: the table that serves, the one being built, and when the
+//! next call is due.
 //!
-//! Everything is written under the lease's fence. If shared data fails, or another VM has written, the holder starts
-//! over from what is there.
+//! Everything is written under the lease's fence. If shared data fails, or another VM has written,
+//! the holder starts over from what is there.
 
 use std::fmt::Write as _;
 
@@ -12,12 +13,15 @@ use crate::feed::page::Page;
 use crate::feed::poller::{Call, Now, Settings};
 use crate::table::{Fault, Meta, Seed, Store, Writer, meta::Role, store::Namespace, writer::Sweep};
 
-/// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does nothing else.
+/// How many entries to ask for: parsed and written in 1 to 2 ms, during which that VM's thread does
+/// nothing else.
 const LIMIT: u32 = 500;
-/// The least time between two calls, where the first brought nothing new and did not wait as it was asked to.
+/// The least time between two calls, where the first brought nothing new and did not wait as it was
+/// asked to.
 pub(super) const LEAST_GAP: u64 = 250;
-/// How many shards are rid of an old table at a tick. Who does many in one go has the lock of shared data again before
-/// a worker that waits for it wakes up, also where it is a thread that serves no requests.
+/// How many shards are rid of an old table at a tick. Who does many in one go has the lock of
+/// shared data again before a worker that waits for it wakes up, also where it is a thread that
+/// serves no requests.
 const SWEEP: u32 = 1_000;
 /// How many shards are looked through at a tick for revoked tokens whose time is over.
 const PRUNE: u32 = 64;
@@ -79,15 +83,16 @@ impl Holder {
         }
     }
 
-    /// Shared data failed this VM: it looks again at what is there before the next call. What makes no sense, or has far
-    /// too many keys in one place, is replaced by a whole new table with another seed; until that is complete it serves
-    /// as it is.
+    /// Shared data failed this VM: it looks again at what is there before the next call. What makes
+    /// no sense, or has far too many keys in one place, is replaced by a whole new table with
+    /// another seed; until that is complete it serves as it is.
     pub(super) fn start_over(&mut self, fault: Fault) {
         (self.ready, self.serving, self.load) = (false, None, None);
         self.spoilt |= matches!(fault, Fault::Corrupt | Fault::Skewed);
     }
 
-    /// Picks up what is in shared data, and empties what no longer serves. Returns whether that is done.
+    /// Picks up what is in shared data, and empties what no longer serves. Returns whether that is
+    /// done.
     pub(super) fn prepare<S: Store>(&mut self, store: &S, namespace: Namespace) -> Result<bool, Fault> {
         if !self.ready {
             let meta = claim(store, namespace, self.fence)?;
@@ -141,8 +146,9 @@ impl Holder {
         self.note_load(store, namespace, false)
     }
 
-    /// Writes down how far the table in the making has come, so that the next holder continues from there. A note stays
-    /// `open` while this holder may be adding a page: then the next one counts the keys.
+    /// Writes down how far the table in the making has come, so that the next holder continues from
+    /// there. A note stays `open` while this holder may be adding a page: then the next one counts
+    /// the keys.
     fn note_load<S: Store>(&self, store: &S, namespace: Namespace, open: bool) -> Result<(), Fault> {
         let Some((writer, cursor)) = &self.load else { return Ok(()) };
         let mut meta = Meta { cursor: cursor.clone(), writing: open, ..Meta::default() };
@@ -150,8 +156,9 @@ impl Holder {
         save(store, namespace, Role::Handover, &meta, self.fence)
     }
 
-    /// Takes the table in the making that an earlier holder has left, whether it meant to or not. The note of it becomes
-    /// this holder's at once, so that an earlier one that has not noticed cannot write over it.
+    /// Takes the table in the making that an earlier holder has left, whether it meant to or not.
+    /// The note of it becomes this holder's at once, so that an earlier one that has not noticed
+    /// cannot write over it.
     fn take_over<S: Store>(&mut self, store: &S, namespace: Namespace, meta: &Meta) -> Result<(), Fault> {
         let is_wanted = |left: &Meta| left.serves() && left.run == meta.making;
         let Some(left) = Meta::load_as(store, namespace, Role::Handover)?.0.filter(is_wanted) else {
@@ -194,9 +201,10 @@ impl Holder {
         self.hurried = true;
     }
 
-    /// How long after a call the next one may be made at the earliest, so that no answer, however odd, is the start of
-    /// a loop: nothing new, at once, although the authority was asked to wait or promises more; or one reset after
-    /// another, as when two authorities with different databases answer under one name.
+    /// How long after a call the next one may be made at the earliest, so that no answer, however
+    /// odd, is the start of a loop: nothing new, at once, although the authority was asked to wait
+    /// or promises more; or one reset after another, as when two authorities with different
+    /// databases answer under one name.
     pub(super) fn gap(&mut self, page: &Page, moved: bool, call: Outstanding) -> u64 {
         if page.reset {
             self.resets = self.resets.saturating_add(1);
@@ -317,8 +325,9 @@ impl Holder {
     }
 }
 
-/// Makes [`Meta`] this holder's before anything else is written. From then on an earlier holder that has not noticed
-/// cannot put a table in place: this one may have begun to write over its shards.
+/// Makes [`Meta`] this holder's before anything else is written. From then on an earlier holder
+/// that has not noticed cannot put a table in place: this one may have begun to write over its
+/// shards.
 fn claim<S: Store>(store: &S, namespace: Namespace, fence: u32) -> Result<Meta, Fault> {
     let (held, cas) = Meta::load(store, namespace)?;
     let meta = held.unwrap_or_default();

@@ -1,14 +1,17 @@
 //! Which VM of the process polls the authority: a lease in shared data.
 //!
-//! 1. One VM holds the lease at a time. It renews the lease while it lives; a lease that was not renewed for
-//!    [`TERM`] is free.
-//! 2. Whoever takes the lease gets the next *fence*, a number that only grows. Everything the holder writes carries
-//!    it, so that a holder that was overtaken without noticing cannot undo its successor's work.
-//! 3. The VM of Envoy's main thread never serves a request, so what it parses delays nobody. It cannot be told
-//!    apart but by that: a VM that has served requests leaves the lease to one that has not, where there is one.
+//! 1. One VM holds the lease at a time. It renews the lease while it lives; a lease that was not
+//!    renewed for [`TERM`] is free.
+//! 2. The VM that takes the lease gets the next *fence*, a number that only grows. Everything the
+//!    holder writes carries it, so that a holder that lost the lease without noticing cannot undo
+//!    its successor's work.
+//! 3. The VM of Envoy's main thread never serves a request, so parsing there delays nobody. Nothing
+//!    else tells it apart, so a VM that has served requests leaves the lease to one that has not,
+//!    if there is one.
 //!
-//! 4. A lease that cannot be read is nobody's: it is replaced, or no VM of the process would ever poll again. How often it
-//!    was taken cannot be read either, so the next fence is one that cannot have been reached yet.
+//! 4. A lease that cannot be read is nobody's: it is replaced, or no VM of the process would ever
+//!    poll again. How often it was taken cannot be read either, so the next fence is one that
+//!    cannot have been reached yet.
 //!
 //! Times are milliseconds of the monotonic clock, which all VMs of a process share.
 
@@ -48,8 +51,8 @@ impl Lease {
         Self { namespace, me, began: None }
     }
 
-    /// Takes, renews or watches the lease; to be called a few times within [`TERM`]. Answers with the fence while
-    /// this VM is the holder.
+    /// Takes, renews or watches the lease; to be called a few times within [`TERM`]. Answers with
+    /// the fence while this VM is the holder.
     ///
     /// # Errors
     /// Those of the store; the VM is not the holder then.
@@ -61,7 +64,8 @@ impl Lease {
         let began = *self.began.get_or_insert(now);
         let (held, cas) = self.look(store)?;
         let held = held.unwrap_or_else(|| Held { owner: 0, fence: fence_before(cas, now), until: began });
-        // An end far beyond a term from now was not written by this clock; a little is only the writer's later look.
+        // An end far beyond a term from now was not written by this clock; a little is only the
+        // writer's later look.
         let runs = held.until > now && held.until <= now + 2 * TERM;
         let fence = match (runs, held.owner == self.me) {
             (true, false) => return Ok(None),
@@ -120,7 +124,8 @@ impl Lease {
     }
 }
 
-/// The fence before the next one if the lease is absent, or cannot be read: then none before was larger.
+/// The fence before the next one if the lease is absent, or cannot be read: then none before was
+/// larger.
 fn fence_before(cas: Option<u32>, now: u64) -> u32 {
     cas.map_or(0, |_| u32::try_from(now / SHORTEST).unwrap_or(u32::MAX - 1))
 }

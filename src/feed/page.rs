@@ -1,13 +1,18 @@
-//! A page of the key table as a gateway reads it (contract §6): strict about the page, lenient about its entries.
+//! A page of the key table as a gateway reads it (contract §6): strict about the page, lenient
+//! about its entries.
 //!
-//! 1. A page is JSON with `cursor` and `more`; `reset`, `keys`, `removed` and `revoked_tokens` may be absent. Any of
-//!    them of a wrong type makes the whole page bad, and a bad page changes nothing.
-//! 2. An entry that is bad is dropped and counted. If its digest can be read, what is held under it is dropped too.
-//! 3. Entries count in order: the last of a digest wins. A digest that is also in `removed` is removed.
-//! 4. A revoked token is an entry too, under a digest made of its `jti`; of several for one `jti` the last counts.
+//! 1. A page is JSON with `cursor` and `more`; `reset`, `keys`, `removed` and `revoked_tokens` may
+//!    be absent. If any of them has the wrong type, the whole page is bad, and a bad page changes
+//!    nothing.
+//! 2. An entry that is bad is dropped and counted. If its digest can be read, what is held under it
+//!    is dropped too.
+//! 3. Entries apply in order: the last one for a digest wins. A digest that is also in `removed` is
+//!    removed.
+//! 4. A revoked token is an entry too, under a digest made of its `jti`; of several for one `jti`
+//!    the last counts.
 //! 5. Unknown fields are ignored, in the page and in its entries.
-//! 6. What a page may cost is bounded: [`MAX_PAGE`], [`MAX_ENTRIES`], [`MAX_ENTRY`]. Nothing is reserved for a number
-//!    that only the page itself tells.
+//! 6. What a page may cost is bounded: [`MAX_PAGE`], [`MAX_ENTRIES`], [`MAX_ENTRY`]. No memory is
+//!    reserved for a number that only the page itself claims.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,13 +29,14 @@ use crate::token::revoked;
 
 /// The longest cursor that is kept, in bytes.
 pub const MAX_CURSOR: usize = 4096;
-/// How many bytes a page may have. The longest one of 500 entries that the authority `flint` can send has 7 MiB.
+/// How many bytes a page may have. The longest one of 500 entries that the authority `flint` can
+/// send has 7 MiB.
 pub const MAX_PAGE: usize = 16 << 20;
-/// How many entries a page may have, all its lists taken together: ten times as many as are asked for. So many keep the
-/// thread that polls for some 0.2 s; the lease lasts for 2.
+/// How many entries a page may have, all its lists taken together: ten times as many as are asked
+/// for. So many keep the thread that polls for some 0.2 s; the lease lasts for 2.
 pub const MAX_ENTRIES: usize = 5_000;
-/// How many bytes of JSON an entry of a key may have; a longer one is a bad entry. Every request for a key copies what
-/// stands in the same shard.
+/// How many bytes of JSON an entry of a key may have; a longer one is a bad entry. Every request
+/// for a key copies what stands in the same shard.
 pub const MAX_ENTRY: usize = 256 << 10;
 
 /// A good page.
@@ -249,7 +255,8 @@ impl<'de> Visitor<'de> for Items {
             list.items.push(item);
             list.count += 1;
         }
-        // The rest is only read to its end: whether the page is JSON is told before whether it is too large.
+        // The rest is only read to its end: whether the page is JSON is told before whether it is
+        // too large.
         while access.next_element::<IgnoredAny>()?.is_some() {
             list.count += 1;
         }

@@ -1,19 +1,22 @@
-//! Keeping the table fresh: what to ask the authority and when, and what its answers do (contract §6). Sans-IO.
+//! Keeping the table fresh: what to ask the authority and when, and what its answers do (contract
+//! §6). Sans-IO.
 //!
-//! The host calls [`Poller::poll`] on ticks and after every answer; it sends what comes back and hands the answer to
-//! [`Poller::handle_answer`]. Only the VM with the lease ever has something to send.
+//! The host calls [`Poller::poll`] on ticks and after every answer; it sends what comes back and
+//! hands the answer to [`Poller::handle_answer`]. Only the VM with the lease ever has something to
+//! send.
 //!
-//! 1. A page that is bad in any way changes nothing and is asked for again, with jittered exponential back-off.
-//! 2. A first run, and a run after `reset`, build a table beside the one that serves; it takes over when complete.
-//!    Pages of an ordinary run take effect one by one.
-//! 3. The next call goes out only when every reader sees what its cursor acknowledges: shared data is written and,
-//!    after a replacement, the old table is out of all shards.
-//! 4. A call after a failure, or while there is no table, asks for an answer at once (`wait=0`), so that recovery
-//!    does not wait for the next change.
-//! 5. A VM that serves requests leaves the lease, after every page, to one that does not, with the table in the making
-//!    if there is one.
-//! 6. How far a table in the making has come is noted after every page: the next holder of the lease continues from there,
-//!    also if this one dies.
+//! 1. A page that is bad in any way changes nothing and is asked for again, with jittered
+//!    exponential back-off.
+//! 2. The first run, and a run after `reset`, build a new table next to the one that serves; it
+//!    takes over when it is complete. Pages of an ordinary run take effect one by one.
+//! 3. The next call goes out only when every reader sees what its cursor acknowledges: shared data
+//!    is written and, after a replacement, the old table is out of all shards.
+//! 4. A call after a failure, or while there is no table, asks for an answer at once (`wait=0`), so
+//!    that recovery does not wait for the next change.
+//! 5. A VM that serves requests leaves the lease, after every page, to one that does not, together
+//!    with any unfinished table.
+//! 6. The progress of an unfinished table is saved after every page, so the next holder of the
+//!    lease continues from there even if this one dies.
 //!
 //! Times are milliseconds of the monotonic clock.
 
@@ -129,8 +132,8 @@ pub struct Poller {
     clocks: Option<(u64, i64)>,
 }
 
-/// By how many milliseconds the wall clock gets ahead of the monotonic one between two ticks if the machine was
-/// suspended; less is rounding, and what time servers correct.
+/// By how many milliseconds the wall clock gets ahead of the monotonic one between two ticks if the
+/// machine was suspended; less is rounding, and what time servers correct.
 const SUSPENDED: i64 = 10_000;
 
 // === impl Poller ===
@@ -178,9 +181,10 @@ impl Poller {
         Some(call)
     }
 
-    /// Looks at both clocks; to be called at every tick. While a machine is suspended the monotonic clock stands still, and
-    /// with it the table's age, and a call that was held may never be answered. So the authority is asked at once if the
-    /// wall clock has leapt. The age itself does not follow the wall clock, which leaps for other reasons too.
+    /// Looks at both clocks; to be called at every tick. While a machine is suspended the monotonic
+    /// clock stands still, and with it the table's age, and a call that was held may never be
+    /// answered. So the authority is asked at once if the wall clock has leapt. The age itself does
+    /// not follow the wall clock, which leaps for other reasons too.
     pub fn look_at_clocks(&mut self, ms: u64, unix: i64) {
         let Some((last_ms, last_unix)) = self.clocks.replace((ms, unix)) else { return };
         let ran = i64::try_from(ms.saturating_sub(last_ms)).unwrap_or(i64::MAX);
@@ -192,7 +196,8 @@ impl Poller {
         }
     }
 
-    /// Takes revoked tokens out of the table whose time was over at `unix`. To be called at every tick.
+    /// Takes revoked tokens out of the table whose time was over at `unix`. To be called at every
+    /// tick.
     pub fn prune<S: Store>(&mut self, store: &S, unix: i64, now: Now) {
         let Some(holder) = &mut self.holder else { return };
         if let Err(fault) = holder.prune(store, self.namespace, unix, now.ms) {
@@ -208,7 +213,8 @@ impl Poller {
         self.events.push(Event::Failed(failure, holder.backoff.failures()));
     }
 
-    /// The call that [`Poller::poll`] asked for will not be answered, and that is nobody's fault: it is due again.
+    /// The call that [`Poller::poll`] asked for will not be answered, and that is nobody's fault:
+    /// it is due again.
     pub fn call_ended(&mut self, ms: u64) {
         if let Some(holder) = &mut self.holder {
             (holder.call, holder.due) = (None, ms);
@@ -265,7 +271,8 @@ impl Poller {
         }
     }
 
-    /// Shared data failed this VM: it starts over from what is there, if it is still the one to do so.
+    /// Shared data failed this VM: it starts over from what is there, if it is still the one to do
+    /// so.
     fn fault(&mut self, fault: Fault, now: Now) {
         self.handle_failure(Failure::Store(fault), now);
         if let Some(holder) = &mut self.holder {

@@ -1,8 +1,10 @@
-//! Host calls as the filter makes them: the SDK's, with names and values as bytes and the host's status as an error.
+//! Host calls as the filter makes them: the SDK's, with names and values as bytes and the host's
+//! status as an error.
 //!
-//! The SDK panics on a status that it does not expect, which ends the VM: its requests are refused. Where the filter
-//! calls, Envoy answers none of those, except for a call that `capability_restriction_config` forbids. Shared data is
-//! called without the SDK ([`super::shared`]), so that forbidding it refuses requests and ends no VM. Every test on Envoy
+//! The SDK panics on a status that it does not expect, which ends the VM: its requests are refused.
+//! Where the filter calls, Envoy answers none of those, except for a call that
+//! `capability_restriction_config` forbids. Shared data is called without the SDK
+//! ([`super::shared`]), so that forbidding it refuses requests and ends no VM. Every test on Envoy
 //! ends by looking for a trap.
 
 use std::time::Duration;
@@ -47,7 +49,8 @@ pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
     flint_abi::set_property(name, value)
 }
 
-/// Calls an upstream; the answer comes to the context that is active now. A `timeout` below a millisecond would be none.
+/// Calls an upstream; the answer comes to the context that is active now. A `timeout` below a
+/// millisecond would be none.
 pub(super) fn call(
     cluster: &str,
     headers: &[(&str, &str)],
@@ -63,7 +66,8 @@ pub(super) fn resume_request() -> Result<(), Refused> {
     hostcalls::resume_http_request().map_err(refused)
 }
 
-/// Makes the calls that follow act for another context, until the callback ends or this is called again.
+/// Makes the calls that follow act for another context, until the callback ends or this is called
+/// again.
 pub(super) fn set_effective_context(context: u32) -> Result<(), Refused> {
     hostcalls::set_effective_context(context).map_err(refused)
 }

@@ -1,8 +1,9 @@
-//! Faults on demand, for the tests of what Envoy does when a VM fails. Only with the feature `faults`, which no build
-//! for use has.
+//! Faults on demand, for the tests of what Envoy does when a VM fails. Only with the feature
+//! `faults`, which no build for use has.
 //!
-//! The configuration may then have a member `faults`: `fail_configure_from` is the number of the call of
-//! `on_configure`, counted over the process, from which on it fails; `trap_path` is a path that makes the VM trap.
+//! The configuration may then have a member `faults`: `fail_configure_from` is the number of the
+//! call of `on_configure`, counted over the process, from which on it fails; `trap_path` is a path
+//! that makes the VM trap.
 
 use flint_contract::key::Digest;
 

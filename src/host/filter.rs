@@ -1,7 +1,8 @@
 //! Contexts: what Envoy creates and deletes, as the SDK hands it on.
 //!
-//! A *root* context is one plugin configuration in one VM; its children are requests. The SDK drops a context when Envoy
-//! deletes it, so `Drop` is where the end of a request or of a configuration is noticed.
+//! A *root* context is one plugin configuration in one VM; its children are requests. The SDK drops
+//! a context when Envoy deletes it, so `Drop` is where the end of a request or of a configuration
+//! is noticed.
 
 use std::rc::Rc;
 

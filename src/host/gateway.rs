@@ -1,4 +1,4 @@
-//! The gateway's side of one authority, in one VM: the view of the table, the poller, and the usage to report.
+//! What one VM keeps for one authority: its view of the table, the poller, and the usage to report.
 
 use std::time::Duration;
 
@@ -89,8 +89,8 @@ impl Gateway {
         self.poller.is_holder()
     }
 
-    /// Looks at the clocks and at the table, and sends what is due: usage always, calls for the table if `root` is of
-    /// a configuration that `polls` this authority.
+    /// Looks at the clocks and at the table, and sends what is due: usage always, calls for the
+    /// table if `root` is of a configuration that `polls` this authority.
     pub(super) fn tick(&mut self, vm: &Vm, root: u32, polls: bool) {
         self.ms = clock::monotonic_ms();
         self.unix = clock::unix().unwrap_or(self.unix);
@@ -219,7 +219,8 @@ impl Gateway {
         calls::call(&self.authority.cluster, &headers, body, Duration::from_millis(timeout)).ok()
     }
 
-    /// The id of this Envoy process for this authority: the first VM to need one makes it, all use it.
+    /// The id of this Envoy process for this authority: the first VM to need one makes it, all use
+    /// it.
     fn process_id(&mut self) -> String {
         if let Some(id) = &self.id {
             return id.clone();
@@ -243,7 +244,7 @@ impl Gateway {
             Token::None | Token::Literal(_) => "",
         };
         for event in self.poller.take_events() {
-            // Whoever takes a lease may find its namespace cleared away.
+            // Anyone who takes a lease may find its namespace cleared away.
             self.entered = self.entered && event != Event::TookLease;
             vm.metrics.count(|counters| telemetry::count(counters, event));
             say(telemetry::line(event, &self.authority.cluster, token_env));
@@ -260,7 +261,8 @@ impl Gateway {
     }
 }
 
-/// The status of an answer, and whether its body is encoded. Nothing may be asked of an answer without headers.
+/// The status of an answer, and whether its body is encoded. Nothing may be asked of an answer
+/// without headers.
 pub(super) fn head(count: usize) -> (Option<u16>, bool) {
     if count == 0 {
         return (None, false);

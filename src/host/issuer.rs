@@ -1,4 +1,4 @@
-//! One set of an issuer's keys, in one VM: the calls that fetch it.
+//! The calls that fetch one issuer's set of keys, in one VM.
 
 use std::time::Duration;
 

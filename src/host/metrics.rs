@@ -7,7 +7,8 @@ use proxy_wasm::types::MetricType;
 use super::calls;
 use crate::report::telemetry::{Counter, Counters};
 
-/// The metrics of one VM. A metric that Envoy refuses to define is left out; that costs nothing else.
+/// The metrics of one VM. A metric that Envoy refuses to define is left out; that costs nothing
+/// else.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     counters: RefCell<Counters>,
@@ -25,7 +26,8 @@ impl Metrics {
         count(&mut self.counters.borrow_mut());
     }
 
-    /// Hands over what was counted. The first time, all counters are defined, so that they show from the start.
+    /// Hands over what was counted. The first time, all counters are defined, so that they show
+    /// from the start.
     pub(super) fn flush(&self) {
         let mut ids = self.ids.borrow_mut();
         if ids.is_empty() {

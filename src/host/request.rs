@@ -1,4 +1,5 @@
-//! A request: its headers read, decided, and the decision carried out with as few host calls as it takes.
+//! Handles a request: reads its headers, decides, and carries the decision out with as few host
+//! calls as possible.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +23,8 @@ use crate::table::{Fault, Found};
 use crate::token::verifier::{Awaited, Time};
 use crate::token::{Judged, Verified};
 
-/// How long a request waits for the first table and for keys, in all, in milliseconds: a second, less the tick that ends it.
+/// How long a request waits for the first table and for keys, in all, in milliseconds: a second,
+/// less the tick that ends it.
 const WAIT: u64 = 950;
 
 /// What to do with a request that has been decided.
@@ -54,9 +56,11 @@ pub(super) fn on_request(root: &Root, context: u32) -> Action {
     }
 }
 
-/// A request that waited is decided; it may go on waiting, for something else, until its time is over.
+/// A request that waited is decided; it may continue waiting, for something else, until its time is
+/// over.
 pub(super) fn resume(root: &Root, waiting: Waiting, now: u64) {
-    // One that ended is not among those that wait; should it be, there is nothing left to do for it.
+    // One that ended is not among those that wait; should it be, there is nothing left to do for
+    // it.
     if calls::set_effective_context(waiting.context).is_err() {
         return;
     }
@@ -218,7 +222,8 @@ fn give_up(root: &Root) -> Next {
 /// Refuses where not even the headers can be read or written.
 fn refuse_blindly(realm: &str) -> Next {
     let outcome = Outcome::Unavailable;
-    // If this fails too the request stays paused, until Envoy's timeout ends it: it is not forwarded.
+    // If this fails too the request stays paused, until Envoy's timeout ends it: it is not
+    // forwarded.
     let _ = calls::set_property("flint_outcome", outcome.as_str().as_bytes());
     let _ = answer(outcome, &reply::Context { realm, ..reply::Context::default() });
     Next::Answered
@@ -265,7 +270,8 @@ impl World for Host<'_> {
         self.now
     }
 
-    /// `source.address` is the client's as Envoy has worked it out from the trusted hops, with its port.
+    /// `source.address` is the client's as Envoy has worked it out from the trusted hops, with its
+    /// port.
     fn client_address(&mut self) -> Option<IpAddr> {
         let address = calls::property(&["source", "address"]).ok()??;
         let address = std::str::from_utf8(&address).ok()?;

@@ -1,4 +1,5 @@
-//! A plugin configuration in one VM: reads the configuration, ticks, and takes the answers to calls.
+//! A plugin configuration in one VM: reads the configuration, ticks, and takes the answers to
+//! calls.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -18,8 +19,8 @@ use crate::config::oauth::{Jwks, KeySource};
 use crate::token::Verifier;
 use crate::token::verifier::Awaited;
 
-/// The tick while a table is awaited, and of the VM that polls, in milliseconds: what a request that waits, or a
-/// call that is due, waits at most.
+/// The tick while a table is awaited, and of the VM that polls, in milliseconds: what a request
+/// that waits, or a call that is due, waits at most.
 const FAST: u32 = 25;
 /// The tick of all others: how old a worker's idea of the time and of the table's age may be.
 const SLOW: u32 = 200;
@@ -29,7 +30,8 @@ pub(super) struct Root {
     context: u32,
     pub(super) config: Config,
     pub(super) vm: Rc<Vm>,
-    /// Set when first needed: it depends on the environment, and reading the configuration must not.
+    /// Set when first needed: it depends on the environment, and reading the configuration must
+    /// not.
     gateway: OnceCell<Rc<RefCell<Gateway>>>,
     /// The sets of keys that are fetched for this configuration.
     issuers: Box<[(Jwks, Rc<RefCell<Issuer>>)]>,
@@ -55,8 +57,8 @@ pub(super) struct Waiting {
 impl Root {
     /// Reads a configuration; a bad one is said to be so, with every mistake, and is none.
     ///
-    /// A pure function of the configuration's bytes: where it fails on one worker only, Envoy runs that worker
-    /// without the filter.
+    /// A pure function of the configuration's bytes: if it fails on one worker only, Envoy runs
+    /// that worker without the filter.
     pub(super) fn configure(vm: &Rc<Vm>, context: u32, size: usize) -> Option<Self> {
         let bytes = calls::plugin_configuration(size).ok()?;
         #[cfg(feature = "faults")]
@@ -145,7 +147,8 @@ impl Root {
         self.tick_every(FAST);
     }
 
-    /// Decides the requests that wait, if what they wait for is there by now, and those that have waited long enough in any case.
+    /// Decides the requests that wait, if what they wait for is there by now, and those that have
+    /// waited long enough in any case.
     fn resume_waiting(&self) {
         if self.waiting.borrow().is_empty() {
             return;

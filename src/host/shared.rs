@@ -1,4 +1,4 @@
-//! Envoy's shared data, as the table's store.
+//! Envoy's shared data as the store behind the key table.
 
 use crate::table::store::{Address, Condition, Fault, Store};
 
@@ -11,8 +11,9 @@ impl Store for Shared {
         flint_abi::shared(address.as_bytes()).map_err(|_| Fault::Refused)
     }
 
-    /// Envoy takes 0 for "in any case", and compares only where there is a value: a number that none ever has sets
-    /// one only where there is none. (`SharedData::set` of proxy-wasm-cpp-host; numbers count up from 1.)
+    /// Envoy takes 0 for "in any case", and compares only where there is a value: a number that
+    /// none ever has sets one only if there is none. (`SharedData::set` of proxy-wasm-cpp-host;
+    /// numbers count up from 1.)
     fn set(&self, address: &Address, value: &[u8], condition: Condition) -> Result<(), Fault> {
         let cas = match condition {
             Condition::Absent => u32::MAX,

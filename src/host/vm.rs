@@ -52,7 +52,8 @@ impl Vm {
         }
     }
 
-    /// The gateway for an authority and the token in use; configurations with the same ones share it.
+    /// The gateway for an authority and the token in use; configurations with the same ones share
+    /// it.
     pub(super) fn gateway(&self, authority: &Authority) -> Rc<RefCell<Gateway>> {
         let gateway = Gateway::new(authority, self.id);
         let mut gateways = self.gateways.borrow_mut();
@@ -81,14 +82,16 @@ impl Vm {
         self.issuers().iter().for_each(|issuer| issuer.borrow_mut().root_ended(root));
     }
 
-    /// Says that this VM lives, whether it is ready for requests, and what it counted. Does it once in [`BEAT`].
+    /// Says that this VM lives, whether it is ready for requests, and what it counted. Does it once
+    /// in [`BEAT`].
     pub(super) fn beat(&self, now: u64, ready: bool) {
         if now < self.beat_at.get() {
             return;
         }
         self.beat_at.set(now + BEAT);
         self.metrics.flush();
-        // If shared data fails, the gauges stay as they are and the slot goes silent, which is what is the case.
+        // If shared data fails, the gauges stay as they are and the slot goes silent, which is what
+        // is the case.
         let Ok(beat) = workers::beat(&Shared, self.id, now) else { return };
         for slot in beat.gone {
             gauge(&ready_name(slot), 0);
@@ -98,8 +101,8 @@ impl Vm {
         }
     }
 
-    /// Looks for an abandoned table and empties it, once in [`TIDY`] and only in a VM that serves no requests:
-    /// for a million keys that takes some 30 ms.
+    /// Looks for an abandoned table and empties it, once in [`TIDY`] and only in a VM that serves
+    /// no requests: for a million keys that takes some 30 ms.
     pub(super) fn tidy(&self, now: u64) {
         if self.served.get() || now < self.tidy_at.get() {
             return;

@@ -1,7 +1,8 @@
 //! What operators see: the closed list of metrics, and what goes to Envoy's log. No I/O.
 //!
-//! Metrics are counted in memory and handed to Envoy on ticks, so that no request waits for a host call. Envoy shows
-//! them as `wasmcustom.<name>`, and to Prometheus as `<name>`. Nothing here ever holds a key, a digest or a token.
+//! Metrics are counted in memory and handed to Envoy on ticks, so that no request waits for a host
+//! call. Envoy shows them as `wasmcustom.<name>`, and to Prometheus as `<name>`. Nothing here ever
+//! holds a key, a digest or a token.
 
 use std::fmt::Write as _;
 
@@ -250,8 +251,8 @@ pub fn count_delivery(counters: &mut Counters, delivery: Delivery) {
     counters.add(counter, 1);
 }
 
-/// The line that an event of the poller is worth. `cluster` is Envoy's name of the authority, `token_env` the name of
-/// the variable that should have its token.
+/// The line that an event of the poller is worth. `cluster` is Envoy's name of the authority,
+/// `token_env` the name of the variable that should have its token.
 #[must_use]
 pub fn line(event: Event, cluster: &str, token_env: &str) -> Option<(Level, String)> {
     Some(match event {

@@ -1,12 +1,15 @@
-//! Usage reports (contract §7): what became of requests with known keys, counted here and told to the authority.
+//! Usage reports (contract §7): the outcomes of requests with known keys, counted here and sent to
+//! the authority.
 //!
-//! 1. Every VM counts for itself and sends its own reports. Counting is a map access; sending happens on ticks.
-//! 2. A report is sealed when it is first sent: if it has to come again, it comes with the same id and entries.
-//! 3. At most [`MAX_PAIRS`] pairs of key and outcome wait to be sealed, and one sealed report of at most
-//!    [`REPORT_PAIRS`] to be delivered: some 4 MiB a VM at the worst. What finds no room is counted as dropped, and
-//!    the next report says so.
+//! 1. Every VM counts for itself and sends its own reports. Counting is a map access; sending
+//!    happens on ticks.
+//! 2. A report is sealed when it is first sent: a retry has the same id and entries.
+//! 3. At most [`MAX_PAIRS`] pairs of key and outcome wait to be sealed, and one sealed report of at
+//!    most [`REPORT_PAIRS`] to be delivered: some 4 MiB a VM at the worst. What finds no room is
+//!    counted as dropped, and the next report says so.
 //!
-//! Sans-IO, like [`crate::feed::poller`]: the host calls [`Usage::poll`] and [`Usage::handle_status`].
+//! Sans-IO, like [`crate::feed::poller`]: the host calls [`Usage::poll`] and
+//! [`Usage::handle_status`].
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -19,8 +22,8 @@ use crate::backoff::Backoff;
 
 /// The most pairs of key and outcome that wait to be sealed.
 pub const MAX_PAIRS: usize = 16_384;
-/// The most pairs of one report, but for the other outcomes of its last key: some 200 kB, serialised within a
-/// millisecond.
+/// The most pairs of one report, but for the other outcomes of its last key: some 200 kB,
+/// serialised within a millisecond.
 pub const REPORT_PAIRS: usize = 2_000;
 /// How long after its first decision a report is sent, in milliseconds.
 pub const INTERVAL: u64 = 5_000;
@@ -39,8 +42,8 @@ pub struct Usage {
     backoff: Backoff,
 }
 
-/// Hashes ids eight bytes at a time. The standard hasher defends against keys that an attacker chooses, at a cost that
-/// shows on every request; ids are chosen by the authority.
+/// Hashes ids eight bytes at a time. The standard hasher defends against keys that an attacker
+/// chooses, at a cost that shows on every request; ids are chosen by the authority.
 #[derive(Clone, Copy, Debug, Default)]
 struct IdHasher(u64);
 
@@ -105,7 +108,8 @@ impl Usage {
         false
     }
 
-    /// The body of the report to send now, if there is one. `timeout` is how long the call may take, in milliseconds.
+    /// The body of the report to send now, if there is one. `timeout` is how long the call may
+    /// take, in milliseconds.
     pub fn poll(&mut self, now: Now, timeout: u64) -> Option<&[u8]> {
         if self.give_up.is_some_and(|give_up| give_up <= now.ms) {
             self.handle_status(None, now);
@@ -175,7 +179,8 @@ impl Usage {
         let dropped = std::mem::take(&mut self.dropped);
         let to = now.unix.max(from);
         let report = UsageReport { report_id, from, to, entries, dropped };
-        // Writing to memory cannot fail; if it did, the report would be empty and the authority would reject it.
+        // Writing to memory cannot fail; if it did, the report would be empty and the authority
+        // would reject it.
         self.sealed = Some(serde_json::to_vec(&report).unwrap_or_default().into());
     }
 }

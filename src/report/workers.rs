@@ -1,7 +1,8 @@
-//! Which VMs of the process are alive, each with a small number of its own, for a gauge per worker.
+//! Which VMs of the process are alive, each with its own small number, for one gauge per worker.
 //!
-//! A VM has a slot in one shared value and renews it with every beat. A slot that was not renewed for [`SILENT`]
-//! belongs to a VM that is gone, or dead: others set its gauge to 0, and a new VM may take the slot.
+//! A VM has a slot in one shared value and renews it with every beat. A slot that was not renewed
+//! for [`SILENT`] belongs to a VM that is gone, or dead: others set its gauge to 0, and a new VM
+//! may take the slot.
 //!
 //! Times are milliseconds of the monotonic clock.
 

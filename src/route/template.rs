@@ -21,11 +21,12 @@ pub(super) enum Segment {
     Rest,
 }
 
-/// Whether a path (without its query) can be read in one way only, so that this filter, Envoy and every upstream agree
-/// on what it names (contract §3).
+/// Whether a path (without its query) can be read in one way only, so that this filter, Envoy and
+/// every upstream agree on what it names (contract §3).
 ///
-/// It begins with `/` and has no empty segment but the last, no `.` or `..` segment, no `;`, `\` or `#`, no `%2f`,
-/// `%5c`, `%2e` or `%00` in any letter case, and no byte that is not printable ASCII.
+/// It begins with `/` and has no empty segment but the last, no `.` or `..` segment, no `;`, `\` or
+/// `#`, no `%2f`, `%5c`, `%2e` or `%00` in any letter case, and no byte that is not printable
+/// ASCII.
 #[must_use]
 pub fn is_normal(path: &[u8]) -> bool {
     let Some(segments) = path.strip_prefix(b"/") else { return false };
@@ -44,13 +45,14 @@ pub fn is_normal(path: &[u8]) -> bool {
     true
 }
 
-/// Splits a path at its first slash; `None` where there is none.
+/// Splits a path at its first slash; `None` if there is none.
 pub(super) fn first_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut parts = path.splitn(2, |byte| *byte == b'/');
     (parts.next().unwrap_or_default(), parts.next())
 }
 
-/// Whether there is an escape that some servers undo before they split a path, and others after, or never.
+/// Whether there is an escape that some servers undo before they split a path, and others after, or
+/// never.
 fn has_ambiguous_escape(path: &[u8]) -> bool {
     path.windows(3).any(|window| {
         matches!(window, [b'%', b'2', b'f' | b'F' | b'e' | b'E'] | [b'%', b'5', b'c' | b'C'] | b"%00")

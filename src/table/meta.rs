@@ -1,4 +1,4 @@
-//! What is known of the table as a whole: one small value that readers keep a copy of.
+//! What is known about the table as a whole: one small value, of which every reader keeps a copy.
 
 use super::place::Seed;
 use super::store::{Address, Condition, Fault, Namespace, Slot, Store, VERSION};
@@ -9,14 +9,17 @@ use crate::bytes::Reader;
 pub enum Role {
     /// The table that serves.
     Serving,
-    /// A table in the making, as far as it has come: what one holder of the lease leaves to the next.
+    /// A table in the making, as far as it has come: what one holder of the lease leaves to the
+    /// next.
     Handover,
 }
 
-/// The table that serves. As long as no first run has ended it is absent, or says who is at work on one.
+/// The table that serves. As long as no first run has ended it is absent, or says who is at work on
+/// one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Meta {
-    /// The number of the run: random, and different for every whole table. 0: there is no table yet.
+    /// The number of the run: random, and different for every whole table. 0: there is no table
+    /// yet.
     pub run: u64,
     /// What places its keys.
     pub seed: Seed,
@@ -36,14 +39,15 @@ pub struct Meta {
     pub fresh_at: u64,
     /// The lease under which this was written.
     pub fence: u32,
-    /// A page is being written: if its writer ended there, [`Meta::keys`] and [`Meta::tokens`] are not to be trusted.
+    /// A page is being written: if its writer ended there, [`Meta::keys`] and [`Meta::tokens`] are
+    /// not to be trusted.
     pub writing: bool,
     /// What the authority wants to hear next.
     pub cursor: String,
 }
 
-/// The state of linear hashing: shards `0..2^depth + split`, of which those below `split` and their other halves
-/// have been split once more than the rest.
+/// The state of linear hashing: shards `0..2^depth + split`, of which those below `split` and their
+/// other halves have been split once more than the rest.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extent {
     /// The bits of the digest that every shard tells apart.
@@ -58,7 +62,7 @@ impl Meta {
     /// What is in the store, with its compare-and-swap number.
     ///
     /// # Errors
-    /// Those of the store. A value of another version is no error and reads as none.
+    /// Those of the store. A value of another version is not an error and reads as none.
     pub fn load<S: Store>(store: &S, namespace: Namespace) -> Result<(Option<Self>, Option<u32>), Fault> {
         Self::load_as(store, namespace, Role::Serving)
     }
@@ -98,8 +102,8 @@ impl Meta {
         self.run != 0
     }
 
-    /// A run is about to be made, under a number near this random one. What an earlier attempt has left, nobody will
-    /// finish.
+    /// A run is about to be made, under a number near this random one. What an earlier attempt has
+    /// left, nobody will finish.
     pub fn begin(&mut self, random: u64) {
         let taken = [0, self.run, self.making];
         let free = (0..).map(|next| random.wrapping_add(next)).find(|run| !taken.contains(run));
@@ -182,7 +186,8 @@ impl Extent {
         if index < self.split { low_bits(place, self.depth + 1) } else { index }
     }
 
-    /// One shard more: the shard to split, the one that gets its other half, and the extent after that.
+    /// One shard more: the shard to split, the one that gets its other half, and the extent after
+    /// that.
     #[must_use]
     pub fn grown(self) -> (u32, u32, Self) {
         let full = 1_u32 << self.depth.min(31);

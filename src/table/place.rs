@@ -1,13 +1,13 @@
 //! Where a digest's key is placed: a keyed hash of all its 32 bytes.
 //!
-//! Digests come from outside: an importer may choose them freely, and any client can try keys until one has the
-//! digest it likes. So no part of a digest may say which shard it is in. Every run has a random [`Seed`] that never
-//! leaves Envoy's shared data.
+//! Digests come from outside: an importer may choose them freely, and any client can try keys until
+//! one has the digest it likes. So no part of a digest may determine its shard. Every run has a
+//! random [`Seed`] that never leaves Envoy's shared data.
 //!
-//! The hash is SipHash-1-3 (Aumasson and Bernstein, 2012; the variant that Rust's own maps use against chosen keys).
-//! It is written out here, for exactly 32 bytes, because all versions of the filter that share a table must agree on
-//! it, and the standard library promises nothing of its own. It takes some 30 ns, next to a microsecond for the
-//! SHA-256 before it.
+//! The hash is SipHash-1-3 (Aumasson and Bernstein, 2012; the variant that Rust's own maps use
+//! against chosen keys). It is written out here, for exactly 32 bytes, because all versions of the
+//! filter that share a table must agree on it, and the standard library makes no such promise. It
+//! takes some 30 ns, next to a microsecond for the SHA-256 before it.
 
 use flint_contract::key::Digest;
 

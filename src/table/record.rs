@@ -1,4 +1,4 @@
-//! A key's record as it stands in a shard: read in place, so that a request copies nothing.
+//! A key's record in a shard. It is read in place, so that a request copies nothing.
 
 use std::net::IpAddr;
 
@@ -124,7 +124,8 @@ impl<'a> Record<'a> {
         Some(Self { id, environment, owner, not_before, expires_at, revoked_at, cidrs, grants })
     }
 
-    /// Whether the key may be used from this address; from an unknown one only if it may from everywhere.
+    /// Whether the key may be used from this address; from an unknown one only if it may from
+    /// everywhere.
     #[must_use]
     pub fn admits_address(&self, address: impl FnOnce() -> Option<IpAddr>) -> bool {
         let Some(cidrs) = self.cidrs else { return true };

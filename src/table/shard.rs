@@ -1,8 +1,9 @@
 //! A shard: the records of the keys that are placed together, of one run or of two.
 //!
-//! Form: fence (4 bytes), then a *part* for each run: its length from here (4), run (8), depth (1), number of keys
-//! (4), their digests (32 each), the ends of their records (4 each, counted from the first record), the records.
-//! Digests stand together so that the search for one runs over few cache lines.
+//! Layout: fence (4 bytes), then a *part* for each run: its length from here (4), run (8), depth
+//! (1), number of keys (4), their digests (32 each), the ends of their records (4 each, counted
+//! from the first record), the records. Digests are next to each other, so that searching for one
+//! touches few cache lines.
 
 use std::ops::Range;
 
@@ -87,7 +88,8 @@ impl<'a> Shard<'a> {
     }
 }
 
-/// The value of a shard that holds what is kept of another value, if anything; more parts may be added to it.
+/// The value of a shard that holds what is kept of another value, if anything; more parts may be
+/// added to it.
 #[must_use]
 pub fn begin(fence: u32, kept: Option<Part<'_>>) -> Vec<u8> {
     let mut value = fence.to_le_bytes().to_vec();

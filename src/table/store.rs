@@ -4,8 +4,9 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// The version of the table's form, of [`Meta`](super::Meta) and of the shards. It is part of every [`Namespace`]: modules of
-/// different versions in one process keep a table each, and neither waits for the other's.
+/// The version of the table's form, of [`Meta`](super::Meta) and of the shards. It is part of every
+/// [`Namespace`]: modules of different versions in one process keep a table each, and neither waits
+/// for the other's.
 pub(super) const VERSION: u8 = 4;
 
 /// A map that all VMs of the process see.
@@ -19,7 +20,8 @@ pub trait Store {
     /// Sets a value, on a condition.
     ///
     /// # Errors
-    /// [`Fault::Lost`] where the condition does not hold, [`Fault::Refused`] where the host would not do it.
+    /// [`Fault::Lost`] where the condition does not hold, [`Fault::Refused`] where the host would
+    /// not do it.
     fn set(&self, address: &Address, value: &[u8], condition: Condition) -> Result<(), Fault>;
 }
 
@@ -49,19 +51,20 @@ pub enum Fault {
 
 /// Whose keys these are: 12 characters that stand for one authority as seen with one token.
 ///
-/// Two configurations with the same authority and token share everything, and with different ones nothing
-/// (contract §6).
+/// Two configurations with the same authority and token share everything, and with different ones
+/// nothing (contract §6).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Namespace([u8; 12]);
 
-/// What a namespace keeps exactly one of. Each discriminant is the letter that ends the address, so that two slots of the
-/// same address do not compile.
+/// What a namespace keeps exactly one of. Each discriminant is the letter that ends the address, so
+/// that two slots of the same address do not compile.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Slot {
     /// The [`Meta`](super::Meta) of the table that serves.
     Serving = b'm',
-    /// The [`Meta`](super::Meta) of an unfinished table, which one holder of the lease leaves to the next.
+    /// The [`Meta`](super::Meta) of an unfinished table, which one holder of the lease leaves to
+    /// the next.
     Handover = b'h',
     /// Who polls the authority, and until when.
     Lease = b'l',
@@ -77,7 +80,8 @@ pub enum Slot {
     KeySetRequest = b'r',
 }
 
-/// A place in shared data. At most 22 bytes, which Envoy's C++ library stores without an allocation.
+/// A place in shared data. At most 22 bytes, which Envoy's C++ library stores without an
+/// allocation.
 #[derive(Clone, Copy)]
 pub struct Address {
     bytes: [u8; 22],
@@ -100,8 +104,8 @@ impl Condition {
 // === impl Namespace ===
 
 impl Namespace {
-    /// The namespace of an authority and the token that it is called with, in this version of the table's form. 72 bits
-    /// of SHA-256; the parts are told apart by their lengths.
+    /// The namespace of an authority and the token that it is called with, in this version of the
+    /// table's form. 72 bits of SHA-256; the parts are told apart by their lengths.
     #[must_use]
     pub fn of(cluster: &str, host: &str, token: &str) -> Self {
         Self::of_version(VERSION, cluster, host, token)

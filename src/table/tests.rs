@@ -16,7 +16,8 @@ use crate::token::revoked;
 /// A value and its compare-and-swap number.
 type Value = (Vec<u8>, u32);
 
-/// Shared data as Envoy's C++ host keeps it, with a writer that can be made to die after so many writes.
+/// Shared data as Envoy's C++ host keeps it, with a writer that can be made to die after that many
+/// writes.
 #[derive(Default)]
 pub(crate) struct Memory {
     values: RefCell<HashMap<Vec<u8>, Value>>,
@@ -184,7 +185,8 @@ fn most_keys(store: &Memory) -> usize {
     shards.map(|(value, _)| Shard::read(&value).unwrap().parts().next().unwrap().keys()).max().unwrap()
 }
 
-/// Whoever imports keys chooses their digests, and a client can try keys until one has a digest that it likes.
+/// Anyone who imports keys chooses their digests, and a client can try keys until one has a digest
+/// that it likes.
 #[test]
 fn digests_that_were_chosen_to_look_alike_fill_no_shard() {
     let store = Memory::default();

@@ -1,4 +1,4 @@
-//! The table as a reader sees it: one read of shared data for a key, as a rule.
+//! The table as a reader sees it: finding a key usually takes one read of shared data.
 
 use std::ops::Range;
 
@@ -9,7 +9,8 @@ use super::record::Record;
 use super::shard::Shard;
 use super::store::{Fault, Namespace, Store};
 
-/// How often a reader goes back to [`Meta`] before it gives up: a table is replaced once in a long while.
+/// How often a reader goes back to [`Meta`] before it gives up: a table is replaced once in a long
+/// while.
 const MOST_MOVES: usize = 4;
 
 /// A reader with its copy of [`Meta`].
@@ -61,7 +62,8 @@ impl View {
     /// Finds a key.
     ///
     /// # Errors
-    /// Those of the store, and [`Fault::Corrupt`] where there is no table or what is there makes no sense.
+    /// Those of the store, and [`Fault::Corrupt`] where there is no table or what is there makes no
+    /// sense.
     pub fn lookup<S: Store>(&mut self, store: &S, digest: &Digest) -> Result<Option<Found>, Fault> {
         for _ in 0..MOST_MOVES {
             let meta = self.meta.as_ref().ok_or(Fault::Corrupt)?;
@@ -75,7 +77,8 @@ impl View {
     }
 }
 
-/// Goes from the shard that [`Meta`] knows to the one that has the key: they differ if it was split since.
+/// Goes from the shard that [`Meta`] knows to the one that has the key: they differ if it was split
+/// since.
 fn walk<S: Store>(store: &S, namespace: Namespace, meta: &Meta, digest: &Digest) -> Result<Visit, Fault> {
     let place = meta.seed.place(digest);
     let mut index = meta.extent.index(place);

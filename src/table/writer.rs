@@ -12,12 +12,12 @@ use super::shard::{self, Draft, Part, Shard};
 use super::store::{Address, Condition, Fault, Namespace, Store};
 use crate::token::revoked::HELD_AFTER;
 
-/// How many keys a shard has on average. More make a longer copy on each request. Fewer make more values, and Envoy
-/// keeps all values in one hash map behind one lock: each time that grows, every worker that asks waits, for a tenth of
-/// a millisecond per thousand values.
+/// How many keys a shard has on average. More make a longer copy on each request. Fewer make more
+/// values, and Envoy keeps all values in one hash map behind one lock: each time that grows, every
+/// worker that asks waits, for a tenth of a millisecond per thousand values.
 const KEYS_PER_SHARD: u64 = 24;
-/// How many keys a shard may have before a page. By chance a shard of a big table has a hundred; more than this means
-/// that somebody knows the seed, and a table with another one is due.
+/// How many keys a shard may have before a page. By chance a shard of a big table has a hundred;
+/// more than this means that somebody knows the seed, and a table with another one is due.
 pub(super) const MOST_KEYS: usize = 512;
 
 /// A change to one key: its new entry, or none.
@@ -56,7 +56,7 @@ struct Placed {
 /// A shard that is about to be written.
 struct Claim {
     address: Address,
-    /// What it holds; nothing where there is none yet.
+    /// What it holds; nothing if there is none yet.
     value: Vec<u8>,
     cas: Condition,
 }
@@ -82,8 +82,8 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Goes on with the table that serves or, `beside` that one, with one in the making, after another writer
-    /// perhaps, who may have ended in the middle of a page.
+    /// Goes on with the table that serves or, `beside` that one, with one in the making, after
+    /// another writer perhaps, who may have ended in the middle of a page.
     ///
     /// # Errors
     /// Those of the store, and [`Fault::Corrupt`] where what is there makes no sense.
@@ -123,8 +123,8 @@ impl Writer {
     /// Writes the changes of a page, each digest at most once.
     ///
     /// # Errors
-    /// Those of the store, [`Fault::Lost`] if another writer has been here, [`Fault::Corrupt`] if what is there makes no
-    /// sense, and [`Fault::Skewed`].
+    /// Those of the store, [`Fault::Lost`] if another writer has been here, [`Fault::Corrupt`] if
+    /// what is there makes no sense, and [`Fault::Skewed`].
     pub fn apply<S: Store>(&mut self, store: &S, changes: &[Change]) -> Result<(), Fault> {
         let mut records = Vec::new();
         let mut placed: Vec<Placed> = changes.iter().map(|change| self.place(change, &mut records)).collect();
@@ -160,8 +160,8 @@ impl Writer {
         Claim::take(store, self.namespace.shard(index), self.fence)
     }
 
-    /// Writes a shard: this run's part, and that of the run that serves beside it. What any other run has left there
-    /// is gone with that.
+    /// Writes a shard: this run's part, and that of the run that serves next to it. What any other
+    /// run has left there is gone with that.
     fn put<S: Store>(&self, store: &S, claim: &Claim, draft: &Draft<'_>, depth: u8) -> Result<(), Fault> {
         // First what requests ask for.
         let mut value = shard::begin(self.fence, claim.part(self.beside));
@@ -169,8 +169,8 @@ impl Writer {
         store.set(&claim.address, &value, claim.cas)
     }
 
-    /// This run's part of a shard that this writer is about to change. If it was split further than this writer knows,
-    /// another one, that was overtaken and did not notice, has been here since.
+    /// This run's part of a shard that this writer is about to change. If it was split further than
+    /// this writer knows, another one, that was overtaken and did not notice, has been here since.
     fn part<'c>(&self, claim: &'c Claim, index: u32) -> Result<Part<'c>, Fault> {
         let part = claim.part(self.run).ok_or(Fault::Corrupt)?;
         match part.depth.cmp(&self.depth_of(index)) {
@@ -180,8 +180,8 @@ impl Writer {
         }
     }
 
-    /// The first shards, from one on, that have revoked tokens whose time was over at `unix`. Looks at up to `count`;
-    /// returns the next one to look at, if there is one, too.
+    /// The first shards, from one on, that have revoked tokens whose time was over at `unix`. Looks
+    /// at up to `count`; returns the next one to look at, if there is one, too.
     ///
     /// # Errors
     /// Those of the store, and as [`Writer::apply`].
@@ -221,7 +221,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Changes one shard. Returns by how much the numbers of entries and of tokens among them have changed.
+    /// Changes one shard. Returns by how much the numbers of entries and of tokens among them have
+    /// changed.
     fn edit<S: Store>(&self, store: &S, group: &[Placed], records: &[u8]) -> Result<(i64, i64), Fault> {
         let Some(index) = group.first().map(|change| change.index) else { return Ok((0, 0)) };
         let claim = self.claim(store, index)?;
@@ -231,13 +232,15 @@ impl Writer {
         }
         let record = |change: &Placed| change.record.clone().and_then(|range| records.get(range));
         let held = |digest: &Digest| part.find(digest).and_then(|range| claim.value.get(range));
-        // Whoever imports keys may choose the digest that stands for a revoked token: that takes nothing of it away.
+        // Anyone who imports keys may choose the digest that stands for a revoked token: that takes
+        // nothing of it away.
         let is_forged = |change: &&Placed| {
             held(&change.digest).is_some_and(record::is_token)
                 && !record(change).is_some_and(record::is_token)
         };
         let group: Vec<&Placed> = group.iter().filter(|change| !is_forged(change)).collect();
-        // Each digest is in a page once, so what is added need only be looked for among what was there.
+        // Each digest is in a page once, so what is added need only be looked for among what was
+        // there.
         let mut draft = Draft::without(&part, |held| group.iter().any(|change| change.digest == *held));
         for change in group {
             if let Some(record) = record(change) {
@@ -249,8 +252,8 @@ impl Writer {
         Ok((draft.keys() as i64 - part.keys() as i64, tokens))
     }
 
-    /// Splits the next shard: first the new half is written, then the old one loses it, so that no reader ever
-    /// misses a key.
+    /// Splits the next shard: first the new half is written, then the old one loses it, so that no
+    /// reader ever misses a key.
     fn split<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
         let (index, to, grown) = self.extent.grown();
         let depth = self.extent.depth + 1;
@@ -276,7 +279,7 @@ impl Writer {
         }
     }
 
-    /// Counts the keys anew.
+    /// Counts the keys again.
     fn count<S: Store>(&mut self, store: &S) -> Result<(), Fault> {
         (self.keys, self.tokens) = (0, 0);
         for index in 0..self.extent.shards() {

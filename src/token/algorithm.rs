@@ -1,4 +1,5 @@
-//! The signature algorithms that a token may have (RFC 7518 §3.1, RFC 8037 §3.1). `none` and HMAC are not among them.
+//! The signature algorithms that a token may have (RFC 7518 §3.1, RFC 8037 §3.1). `none` and HMAC
+//! are not among them.
 
 /// An algorithm of an asymmetric signature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,5 +1,5 @@
-//! The claims of a token (RFC 7519 §4.1, RFC 9068 §2.2). A claim that is there and of a wrong type is a fault, `null`
-//! included.
+//! The claims of a token (RFC 7519 §4.1, RFC 9068 §2.2). A claim that is there and of a wrong type
+//! is a fault, `null` included.
 
 use serde_json::value::RawValue;
 
@@ -151,7 +151,8 @@ fn grants(payload: &Members<'_>, issuer: &Issuer) -> Option<Box<[Box<str>]>> {
     Some(grants.into())
 }
 
-/// The claim that the names lead to. The outer `None` is a fault: something on the way that is no object.
+/// The claim that the names lead to. The outer `None` is a fault: something on the way that is not
+/// an object.
 #[expect(clippy::option_option, reason = "absent and at fault are two things")]
 fn scope<'j>(payload: &Members<'j>, names: &[Box<str>]) -> Option<Option<&'j RawValue>> {
     let Some((first, rest)) = names.split_first() else { return Some(None) };

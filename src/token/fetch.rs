@@ -1,10 +1,13 @@
-//! Keeping an issuer's keys fresh: when to call its server, and what its answers do. Sans-IO, as the poller of the key
-//! table is, and under a lease of the same kind: one VM of the process calls, and every VM sees what comes of it.
+//! Keeping an issuer's keys fresh: when to call its server, and what its answers do. Sans-IO, as
+//! the poller of the key table is, and under a lease of the same kind: one VM of the process calls,
+//! and every VM sees what comes of it.
 //!
-//! 1. A set is fetched again after `refresh_seconds`, give or take a tenth; after a failure with the back-off of the
-//!    key table; and at once if a token with an unknown `kid` asked for it ([`super::held::ASK_EVERY`]).
+//! 1. A set is fetched again after `refresh_seconds`, give or take a tenth; after a failure with
+//!    the back-off of the key table; and at once if a token with an unknown `kid` asked for it
+//!    ([`super::held::ASK_EVERY`]).
 //! 2. An answer that is not good changes nothing; the known set works until it is too old.
-//! 3. There is one call at a time. A question that comes while one is on its way has another one made after it.
+//! 3. There is one call at a time. A question that comes while one is on its way has another one
+//!    made after it.
 //!
 //! Times are milliseconds of the monotonic clock.
 
@@ -102,7 +105,8 @@ impl Fetcher {
         self.holder.is_some()
     }
 
-    /// Keeps the lease. Returns after how many milliseconds to give the call up that is to be made now, if one is.
+    /// Keeps the lease. Returns after how many milliseconds to give the call up that is to be made
+    /// now, if one is.
     pub fn poll<S: Store>(&mut self, store: &S, settings: Settings, now: Now) -> Option<u64> {
         self.keep_lease(store, now);
         let timeout = 1_000 * u64::from(settings.timeout_seconds);
@@ -127,12 +131,13 @@ impl Fetcher {
     /// The call that [`Fetcher::poll`] asked for failed, or could not be made.
     pub fn handle_failure<S: Store>(&mut self, store: &S, failure: Failure, now: Now) {
         let Some(call) = self.fail(failure, now) else { return };
-        // Whoever waits for the answer need not wait any longer.
+        // Anyone who waits for the answer need not wait any longer.
         let Some(holder) = &self.holder else { return };
         let _ = write_head(store, self.namespace, holder.fence, |head| head.answered = call);
     }
 
-    /// The call that [`Fetcher::poll`] asked for will not be answered, and that is nobody's fault: it is due again.
+    /// The call that [`Fetcher::poll`] asked for will not be answered, and that is nobody's fault:
+    /// it is due again.
     pub fn call_ended(&mut self, ms: u64) {
         if let Some(holder) = &mut self.holder {
             (holder.call, holder.called, holder.due) = (None, None, Some(ms));
@@ -257,7 +262,8 @@ fn publish<S: Store>(
     call: u64,
 ) -> Result<bool, Fault> {
     let (held, condition) = held::load_keys(store, namespace)?;
-    // What lies there belongs to this holder from here on: whoever wrote the keys since is a later one.
+    // What lies there belongs to this holder from here on: whoever wrote the keys since is a later
+    // one.
     let head = write_head(store, namespace, fence, |_| ())?;
     let last = held.as_ref().map_or(0, |(version, _)| *version).max(head.version);
     let is_same = head.version > 0 && held.is_some_and(|(version, held)| version == last && held == *keys);
@@ -280,7 +286,8 @@ fn read(answer: Answer<'_>) -> Result<(KeySet, usize), Failure> {
     }
 }
 
-/// So many seconds in milliseconds, give or take a tenth: gateways that started together do not call together.
+/// So many seconds in milliseconds, give or take a tenth: gateways that started together do not
+/// call together.
 fn spread(seconds: u32, random: u128) -> u64 {
     let whole = 1_000 * u64::from(seconds);
     let tenth = whole / 10;

@@ -45,8 +45,8 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// Decodes unpadded base64url. One text alone stands for any bytes: bits that decode to nothing have to be zero (RFC
-/// 4648 §3.5), else a token could be changed and still be the same.
+/// Decodes unpadded base64url. One text alone stands for any bytes: bits that decode to nothing
+/// have to be zero (RFC 4648 §3.5), else a token could be changed and still be the same.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }

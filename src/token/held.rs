@@ -1,8 +1,9 @@
-//! An issuer's keys in shared data, once for the whole process: the holder of the set's lease writes them, and every VM
-//! sees each change with its next token.
+//! An issuer's keys in shared data, once for the whole process: the holder of the set's lease
+//! writes them, and every VM sees each change with its next token.
 //!
-//! Three values: the [`Head`], which every token looks at; the keys, which a VM reads when the head says that they are
-//! other ones; and when somebody last asked for the set to be fetched, because of a `kid` that it does not have.
+//! There are three values: the [`Head`], which is read for every token; the keys, which a VM reads
+//! when the head says that they changed; and the time when a token with an unknown `kid` last asked
+//! for the set to be fetched.
 //!
 //! Times are milliseconds of the monotonic clock, which all VMs of a process share.
 
@@ -221,8 +222,8 @@ impl View {
         self.version
     }
 
-    /// Asks for the set to be fetched, because it lacks the `kid` of a token. `now` is read afresh: a call that was made
-    /// before is no answer.
+    /// Asks for the set to be fetched, because it lacks the `kid` of a token. `now` is read afresh:
+    /// a call that was made before is no answer.
     ///
     /// # Errors
     /// Those of the store.

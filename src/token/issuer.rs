@@ -1,4 +1,4 @@
-//! What is asked of the tokens of one issuer.
+//! What one issuer's tokens must satisfy.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ pub struct Issuer {
     pub algorithms: Box<[Algorithm]>,
     /// How far its clock may be from ours.
     pub clock_skew_seconds: u32,
-    /// The values of `typ` that are accepted, in lower case and without `application/`; an empty one stands for none.
+    /// The values of `typ` that are accepted, in lower case and without `application/`; an empty
+    /// one stands for none.
     pub token_types: Box<[Box<str>]>,
     /// The names that lead to the scopes.
     pub scope_claim: Box<[Box<str>]>,
@@ -41,8 +42,8 @@ pub enum Profile {
 }
 
 impl Issuer {
-    /// Whether a `typ` is accepted, and what it asks of the claims. Letter case and a leading `application/` do not
-    /// matter (RFC 7515 §4.1.9, RFC 9068 §4).
+    /// Whether a `typ` is accepted, and what it asks of the claims. Letter case and a leading
+    /// `application/` do not matter (RFC 7515 §4.1.9, RFC 9068 §4).
     #[must_use]
     pub fn accepts_type(&self, media_type: Option<&str>) -> Option<Profile> {
         let lower = media_type.map(str::to_ascii_lowercase);

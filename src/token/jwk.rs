@@ -1,8 +1,10 @@
-//! JSON Web Keys (RFC 7517; RFC 7518 §6, RFC 8037 §2): which of them can be used, and what of them is.
+//! JSON Web Keys (RFC 7517; RFC 7518 §6, RFC 8037 §2): which of them can be used, and what of them
+//! is.
 //!
-//! A key that breaks a rule is left out, and the rest of its set used: one that is not for signatures, is of a kind or
-//! algorithm that is none of ours, lacks a member or has a malformed one, is not on its curve or of small order, or is
-//! too weak. Members that no rule names mean nothing, a certificate or the address of one among them.
+//! A key that breaks a rule is left out, and the rest of its set used: one that is not for
+//! signatures, is of a kind or algorithm that is none of ours, lacks a member or has a malformed
+//! one, is not on its curve or of small order, or is too weak. Members that no rule names mean
+//! nothing, a certificate or the address of one among them.
 
 use serde_json::value::RawValue;
 
@@ -86,7 +88,8 @@ fn material(member: &impl Fn(&str) -> Option<Member>) -> Result<Material, &'stat
     }
 }
 
-/// A point in the uncompressed form of SEC 1 §2.3.3. Coordinates have their full length (RFC 7518 §6.2.1.2).
+/// A point in the uncompressed form of SEC 1 §2.3.3. Coordinates have their full length (RFC 7518
+/// §6.2.1.2).
 fn point(kind: Kind, x: Option<Vec<u8>>, y: Option<Vec<u8>>) -> Result<Material, &'static str> {
     const RULE: &str = "must have an \"x\" and a \"y\" of the curve's length in base64url";
     let (x, y) = (x.ok_or(RULE)?, y.ok_or(RULE)?);

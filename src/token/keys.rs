@@ -26,8 +26,8 @@ pub struct Key {
     material: Material,
 }
 
-/// What a key is made of. One that exists is sound, but for what was read from shared data: that a point is on its
-/// curve is looked at again when it is used.
+/// What a key is made of. One that exists is sound, but for what was read from shared data: that a
+/// point is on its curve is looked at again when it is used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Material {
     P256([u8; 65]),
@@ -56,7 +56,8 @@ impl KeySet {
         Self(keys.into_iter().map(Arc::new).collect())
     }
 
-    /// Reads what an issuer's server answered. Answers with the number of keys that were left out, too.
+    /// Reads what an issuer's server answered. Answers with the number of keys that were left out,
+    /// too.
     ///
     /// # Errors
     /// [`BadSet`] where nothing of it can be used.

@@ -1,4 +1,5 @@
-//! The members of a JSON object, each still unread, and readers for the values that tokens and keys have.
+//! The members of a JSON object, each still unread, and readers for the values that tokens and keys
+//! have.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,8 @@
-//! Tokens that were verified: by the digest of all of a token, within a bound of memory.
+//! Tokens that were verified before, by the digest of the whole token, within a memory bound.
 //!
-//! There are two generations. What is found in the old one moves to the new one; when the new one is full it becomes
-//! the old one, and what was in that is forgotten. So what is used stays, and nothing has to be searched for what goes.
+//! There are two generations. What is found in the old one moves to the new one; when the new one
+//! is full it becomes the old one, and what was in that is forgotten. So tokens in use stay, and
+//! evicting others needs no search.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -25,7 +26,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// One that remembers nothing yet. A generation has at most so many bytes.
+    /// One that remembers nothing yet. A generation has at most that many bytes.
     pub(super) fn new(most: usize) -> Self {
         Self { new: HashMap::new(), old: HashMap::new(), size: 0, most }
     }

@@ -1,5 +1,5 @@
-//! Signatures: whether one is good under a key. All arithmetic is RustCrypto's, which is the same code natively and in
-//! the filter (docs/design.md, "Access tokens").
+//! Signatures: whether one is good under a key. All arithmetic is RustCrypto's, which is the same
+//! code natively and in the filter (docs/design.md, "Access tokens").
 
 use ed25519_dalek::{Signature as EdSignature, VerifyingKey as EdKey};
 use p256::ecdsa::{Signature as P256Signature, VerifyingKey as P256Key};
@@ -28,7 +28,8 @@ pub(super) fn is_sound(material: &Material) -> bool {
     match material {
         Material::P256(point) => P256Key::from_sec1_bytes(point).is_ok(),
         Material::P384(point) => P384Key::from_sec1_bytes(point).is_ok(),
-        // RFC 8032 §5.1.3: a coordinate of p or more is none, and so is a sign where there is nothing to choose.
+        // RFC 8032 §5.1.3: a coordinate of p or more is none, and so is a sign where there is
+        // nothing to choose.
         Material::Ed25519(point) => EdKey::from_bytes(point)
             .is_ok_and(|key| !key.is_weak() && key.to_edwards().compress().as_bytes() == point),
         Material::Rsa { modulus, exponent } => rsa_key(modulus, *exponent).is_some(),
@@ -47,14 +48,15 @@ fn p384(point: &[u8; 97], message: &[u8], signature: &[u8]) -> Option<()> {
     P384Key::from_sec1_bytes(point).ok()?.verify(message, &signature).ok()
 }
 
-/// `R‖S` with S < L (RFC 8032 §5.1.7), and with an R that is not of small order, which no signer makes.
+/// `R‖S` with S < L (RFC 8032 §5.1.7), and with an R that is not of small order, which no signer
+/// makes.
 fn ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> Option<()> {
     let signature = EdSignature::from_slice(signature).ok()?;
     EdKey::from_bytes(point).ok()?.verify_strict(message, &signature).ok()
 }
 
-/// A signature is as long as the modulus (RFC 8017 §8.1.2, §8.2.2). The salt of PSS is as long as the hash (RFC 7518
-/// §3.5).
+/// A signature is as long as the modulus (RFC 8017 §8.1.2, §8.2.2). The salt of PSS is as long as
+/// the hash (RFC 7518 §3.5).
 fn rsa(algorithm: Algorithm, modulus: &[u8], exponent: u32, message: &[u8], signature: &[u8]) -> Option<()> {
     if signature.len() != modulus.len() {
         return None;

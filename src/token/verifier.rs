@@ -1,10 +1,10 @@
-//! The whole judgement on a token but for revocation, environment and permission: rules 1 to 4 of this module, the key
-//! sets as they are, and what was verified before.
+//! Judges a token except for revocation, environment and permission: rules 1 to 4 of this module,
+//! with the current key sets and the memory of what was verified before.
 //!
-//! 1. That a token was verified before never shows: its times are judged each time, and so is whether its key is still
-//!    in the set.
-//! 2. A token whose set has never been there waits for it. One with an unknown `kid` has the set fetched, and waits for
-//!    that, if that is allowed now.
+//! 1. That a token was verified before never shows: its times are judged each time, and so is
+//!    whether its key is still in the set.
+//! 2. A token whose set has never been there waits for it. One with an unknown `kid` has the set
+//!    fetched, and waits for that, if that is allowed now.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -50,7 +50,8 @@ pub enum Judged {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Awaited {
     issuer: usize,
-    /// The first set of that issuer, or, if there is a time, the answer to a call that is made then or later.
+    /// The first set of that issuer, or, if there is a time, the answer to a call that is made then
+    /// or later.
     asked: Option<u64>,
 }
 
@@ -103,7 +104,8 @@ impl Verifier {
         self.memory.len()
     }
 
-    /// Judges a token, which has to be for `resource`, if there is one, as well as for its issuer's audience.
+    /// Judges a token, which has to be for `resource`, if there is one, as well as for its issuer's
+    /// audience.
     pub fn judge<S: Store, F: FnOnce() -> u64>(
         &mut self,
         oauth: &Oauth,

@@ -1,4 +1,5 @@
-//! Access tokens of an issuer, met with routes: what passes, what is told, and what nobody is told.
+//! An issuer's access tokens on routes: what passes, what the client is told, and what is never
+//! revealed.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Who is let through and who is not (contract §3): every outcome, on both protocols and all workers.
+//! Which requests pass and which do not (contract §3): every outcome, on both protocols and all
+//! workers.
 
 use serde_json::{Value, json};
 

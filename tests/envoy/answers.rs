@@ -1,4 +1,5 @@
-//! Denials to callers of every kind: HEAD, preflights, CONNECT, WebSocket, gRPC (contract §3, acceptance C).
+//! Denials for every kind of caller: HEAD, preflights, CONNECT, WebSocket, gRPC (contract §3,
+//! acceptance C).
 
 use serde_json::json;
 
@@ -76,7 +77,8 @@ fn options_of_everything_is_refused_before_the_upstream() {
     scene.authority.publish([&key]);
     let mut connection = http1::Connection::open(scene.gateway.address());
     for request in [Request::new("OPTIONS", "*"), Request::new("OPTIONS", "*").bearer(&key.secret)] {
-        // Envoy 1.40 itself has no answer but 404 for a path without a slash; were it to ask the filter: 401.
+        // Envoy 1.40 itself has no answer but 404 for a path without a slash; were it to ask the
+        // filter: 401.
         let answer = connection.send(&request.header("x-case", "star"));
         assert!(matches!(answer.status, 401 | 404), "{answer:?}");
     }

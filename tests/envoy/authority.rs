@@ -1,7 +1,8 @@
-//! A scriptable authority: contract §6 and §7 done right, and every way of doing them wrong on demand.
+//! A scriptable authority: contract §6 and §7 done right, and every way of doing them wrong on
+//! demand.
 //!
-//! It keeps a log of changes and serves pages of it, holds long polls, records every call, and can be told to answer
-//! badly, not at all, or to be gone. One thread per connection: Envoy opens few.
+//! It keeps a log of changes and serves pages of it, holds long polls, records every call, and can
+//! be told to answer badly, not at all, or to be gone. One thread per connection: Envoy opens few.
 
 mod feed;
 mod reply;
@@ -53,7 +54,8 @@ struct State {
     /// The signing keys that are served, and what calls for them get in their place.
     keys: Option<Value>,
     key_calls: Script,
-    /// Calls for the key table that are being held or answered, and the most there have been at once.
+    /// Calls for the key table that are being held or answered, and the most there have been at
+    /// once.
     open: usize,
     most_open: usize,
     page_limit: Option<usize>,
@@ -102,7 +104,8 @@ impl Authority {
         self.acknowledged(&position);
     }
 
-    /// Inserts or replaces entries; nobody is waited for. Returns the position that acknowledges them.
+    /// Inserts or replaces entries; nobody is waited for. Returns the position that acknowledges
+    /// them.
     pub(crate) fn announce<E: Into<Value>>(&self, entries: impl IntoIterator<Item = E>) -> String {
         let entries: Vec<Value> = entries.into_iter().map(Into::into).collect();
         self.change(|state| state.feed.upsert(entries))
@@ -147,7 +150,8 @@ impl Authority {
         self.change(|state| state.key_calls.next.extend(replies));
     }
 
-    /// Answers every call for signing keys with this until [`Authority::recover`]; held calls at once.
+    /// Answers every call for signing keys with this until [`Authority::recover`]; held calls at
+    /// once.
     pub(crate) fn every_key_call(&self, reply: Reply) {
         self.change(|state| state.key_calls.always = Some(reply));
     }
@@ -175,7 +179,8 @@ impl Authority {
         });
     }
 
-    /// Answers every call for the key table with this until [`Authority::recover`]; held calls at once.
+    /// Answers every call for the key table with this until [`Authority::recover`]; held calls at
+    /// once.
     pub(crate) fn every_poll(&self, reply: Reply) {
         self.change(|state| state.polls.always = Some(reply));
     }

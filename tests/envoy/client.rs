@@ -75,7 +75,7 @@ impl Request {
         self
     }
 
-    /// Sends it on a connection of its own.
+    /// Sends it on its own connection.
     #[track_caller]
     pub(crate) fn send(&self, protocol: Protocol, to: SocketAddr) -> Answer {
         match protocol {
@@ -108,7 +108,8 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// What the upstream received in this field: a text, or a list where it was repeated; null where it was absent.
+    /// What the upstream received in this field: a text, or a list where it was repeated; null
+    /// where it was absent.
     #[track_caller]
     pub(crate) fn received(&self, header: &str) -> Value {
         assert_eq!(self.status, 200, "{self:?}");

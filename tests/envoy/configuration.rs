@@ -1,4 +1,5 @@
-//! Bad configurations (contract §5, acceptance E3): refused by Envoy, with every mistake named and no secret told.
+//! Bad configurations (contract §5, acceptance E3): refused by Envoy, with every mistake named and
+//! no secret told.
 
 use serde_json::{Value, json};
 

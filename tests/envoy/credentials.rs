@@ -71,7 +71,8 @@ fn the_scheme_is_read_in_any_case_and_after_any_spaces() {
 
 #[test]
 fn two_fields_are_malformed_even_if_both_are_good() {
-    // An empty field beside a good one is not among these: Envoy drops it before any filter sees it.
+    // An empty field next to a good one is not among these: Envoy drops it before any filter sees
+    // it.
     let scene = shared();
     let key = Key::live("good").may(&["*"]);
     scene.authority.publish([&key]);

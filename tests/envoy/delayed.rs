@@ -1,5 +1,5 @@
-//! Filters before ours keep requests, or answer them: each request is decided under the configuration that it came
-//! under, and those that never reach the filter leave nothing behind that counts.
+//! Earlier filters hold requests back, or answer them: each request is decided under the
+//! configuration with which it arrived, and requests that never reach the filter are not counted.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The snippets of the documentation run as they are printed, the host aside (contract §1).
+//! The snippets of the documentation run as they are printed, except for the host (contract §1).
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -20,7 +20,8 @@ fn snippet(language: &str) -> String {
     block.split_once("```").expect("the block ends").0.to_owned()
 }
 
-/// Node.js, and a directory where Python finds `requests`: pinned ones, so that all machines run the same.
+/// Node.js, and a directory where Python finds `requests`: pinned ones, so that all machines run
+/// the same.
 fn clients() -> (PathBuf, PathBuf) {
     static FOUND: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
         let output = Command::new(root().join("tools/clients")).output().expect("tools/clients runs");

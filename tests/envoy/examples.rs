@@ -1,4 +1,5 @@
-//! Every file in `envoy/` boots, and every `curl` in its heading gets the answer that stands beside it.
+//! Every file in `envoy/` boots, and every `curl` in its heading gets the answer that is printed
+//! next to it.
 
 use std::process::Command;
 
@@ -22,7 +23,8 @@ enum Line {
     Log(Vec<String>),
 }
 
-/// Reads a heading. The lines are: `NAME_KEY: live, grants…`, `$ curl …`, `> 200, 429 text`, `> log text … text`.
+/// Reads a heading. The lines are: `NAME_KEY: live, grants…`, `$ curl …`, `> 200, 429 text`,
+/// `> log text … text`.
 fn heading(text: &str) -> Vec<Line> {
     let lines = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
     lines.filter_map(line).collect()
@@ -140,7 +142,7 @@ fn every_shipped_configuration_has_the_guard_and_the_hardening() {
 
 #[test]
 fn a_shipped_configuration_keeps_what_nobody_holds_the_capability_for() {
-    // Without the table's own host calls the filter must refuse, and Envoy must go on.
+    // Without the table's own host calls the filter must refuse, and Envoy must continue.
     let file = shipped::all().into_iter().find(|file| file.name() == "minimal").expect("minimal.yaml");
     let (authority, upstream) = (Authority::start(), Upstream::start("production"));
     let peers =

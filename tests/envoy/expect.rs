@@ -7,7 +7,8 @@ use crate::client::Answer;
 /// The description of both keys that are no keys, word for word the same.
 const NOT_A_KEY: &str = "The API key is invalid or has been revoked";
 
-/// Checks all that the contract says of the denial of this outcome: status, body, headers, and nothing besides.
+/// Checks all that the contract says of the denial of this outcome: status, body, headers, and
+/// nothing besides.
 #[track_caller]
 pub(crate) fn denied(answer: &Answer, outcome: &str) {
     head_denied(answer, outcome);

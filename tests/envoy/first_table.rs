@@ -1,4 +1,5 @@
-//! A cold start: requests that come before there ever was a table (contract §6, acceptance C7, D3 to D5).
+//! A cold start: requests that arrive before the first table (contract §6, acceptance C7, D3 to
+//! D5).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::harness::{Plan, eventually, throughout};
 use crate::keys::Key;
 use crate::scene::{Scene, configuration, fault};
 
-/// How often a test begins anew that is about requests which wait: they do for a second only, and what is done
-/// meanwhile may take longer.
+/// How often a test starts over that is about requests which wait: they do for a second only, and
+/// what is done meanwhile may take longer.
 const ATTEMPTS: usize = 10;
 
 /// A gateway whose authority has been asked for the first page and does not answer yet.
@@ -95,8 +96,8 @@ fn a_request_waits_and_is_then_told_that_it_cannot_be_decided() {
     eventually("the table comes", || timed(Protocol::Http1).0.status == 200);
 }
 
-/// By Envoy's own clock, whatever the machine adds: one that Envoy keeps for three seconds, and that came later, is not
-/// answered first.
+/// By Envoy's own clock, whatever the machine adds: one that Envoy keeps for three seconds, and
+/// that came later, is not answered first.
 #[test]
 fn a_request_that_waits_is_answered_before_one_that_envoy_keeps_longer() {
     let key = Key::live("good").may(&["*"]);
@@ -134,7 +135,8 @@ fn a_body_that_waits_arrives_whole_or_is_refused_by_envoy() {
     assert!((0..ATTEMPTS).any(|_| all_bodies_arrive()), "the table came too late");
 }
 
-/// Lets requests with bodies wait until the table comes; false where that was too late for one of them.
+/// Lets requests with bodies wait until the table comes; false where that was too late for one of
+/// them.
 fn all_bodies_arrive() -> bool {
     let key = Key::live("good").may(&["*"]);
     let sizes = [1, 100_000, 900_000, 4_000_000];
@@ -160,7 +162,8 @@ fn all_bodies_arrive() -> bool {
     for ((protocol, request), answer) in requests.iter().zip(answers) {
         let size = request.body.len();
         match answer {
-            // More than Envoy buffers is 413, or a hang-up where the client goes on sending what was refused.
+            // More than Envoy buffers is 413, or a hang-up where the client continues sending what
+            // was refused.
             None | Some(Answer { status: 413, .. }) => assert!(size > 1_000_000, "{protocol:?} {size}"),
             Some(Answer { status: 503, .. }) => in_time = false,
             Some(answer) => {
@@ -229,7 +232,8 @@ fn clients_that_hang_up_as_the_table_comes_harm_nobody() {
                 connection
             })
             .collect();
-        // Envoy may see some go in the same turn of its loop in which the filter lets them go on.
+        // Envoy may see some go in the same turn of its loop in which the filter lets them
+        // continue.
         thread::scope(|scope| {
             scope.spawn(|| scene.authority.recover());
             waiting.into_iter().for_each(http1::Connection::close);

@@ -1,8 +1,9 @@
-//! Envoy's own `jwt_authn` as a judge of the same tokens: what it refuses, the filter never accepts.
+//! Envoy's own `jwt_authn` as a judge of the same tokens: what it refuses, the filter never
+//! accepts.
 //!
-//! Two exceptions concern what the filter does not read. `jwt_authn` refuses a name that comes twice at any depth; RFC
-//! 7519 §4 asks that of the claims' own names. And it refuses a number that is too large for it in any claim, which RFC
-//! 8259 §6 allows.
+//! Two exceptions concern what the filter does not read. `jwt_authn` refuses a name that comes
+//! twice at any depth; RFC 7519 §4 asks that of the claims' own names. And it refuses a number that
+//! is too large for it in any claim, which RFC 8259 §6 allows.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The filter fails to load on some workers (acceptance E2): Envoy leaves it out there, and the shipped configurations
-//! still refuse.
+//! The filter fails to load on some workers (acceptance E2): Envoy leaves it out there, and the
+//! shipped configurations still refuse.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ use crate::upstream::Upstream;
 
 /// What Envoy says of a worker that it runs without the filter.
 const LEFT_OUT: &str = "Failed to configure thread-local Wasm plugin";
-/// The first calls of `on_configure` are the main thread's; of the calls from the fourth on some are workers'.
+/// The first calls of `on_configure` are the main thread's; of the calls from the fourth on some
+/// are workers'.
 const FAULT: &str = r#""faults": {"fail_configure_from": 4}"#;
 
 #[test]

@@ -1,7 +1,8 @@
 //! A real Envoy for as long as a test needs it.
 //!
-//! Ports are free ones: every listener binds port 0, and Envoy is asked what it got. The process ends with the
-//! [`Gateway`], or with the test program, whatever becomes of that. Its log is shown when the test fails.
+//! Ports are free ones: every listener binds port 0, and Envoy is asked what it got. The process
+//! ends with the [`Gateway`], or with the test program, whatever becomes of that. Its log is shown
+//! when the test fails.
 
 mod bootstrap;
 mod find;
@@ -29,7 +30,8 @@ pub(crate) struct Gateway {
     plan: Plan,
 }
 
-/// How long something is awaited that must come. It says nothing of how soon it should: the machine may be slow.
+/// How long something is awaited that must come. It says nothing of how soon it should: the machine
+/// may be slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until a condition holds, and fails with `what` if it never does.
@@ -49,7 +51,7 @@ pub(crate) fn awaited<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> 
     value.unwrap_or_else(|| panic!("within {PATIENCE:?}: {what}"))
 }
 
-/// Checks for a while that a condition goes on to hold.
+/// Checks for a while that a condition continues to hold.
 #[track_caller]
 pub(crate) fn throughout(what: &str, period: Duration, mut condition: impl FnMut() -> bool) {
     assert!(!comes_true(period, &mut || !condition()), "for {period:?}: {what}");
@@ -159,7 +161,8 @@ impl Gateway {
         !self.process.has_ended()
     }
 
-    /// Checks that Envoy runs and that the filter has not trapped, as is checked of every gateway at its end.
+    /// Checks that Envoy runs and that the filter has not trapped, as is checked of every gateway
+    /// at its end.
     #[track_caller]
     pub(crate) fn is_unharmed(&self) {
         assert!(self.is_running() && !self.has_trapped(), "{}", self.log());
@@ -170,7 +173,8 @@ impl Gateway {
         self.process.has_trapped()
     }
 
-    /// Replaces a listener's plugin configuration, through file xDS; returns once Envoy has taken or refused it.
+    /// Replaces a listener's plugin configuration, through file xDS; returns once Envoy has taken
+    /// or refused it.
     #[track_caller]
     pub(crate) fn reconfigure(&mut self, listener: &str, configuration: Value) -> Result<(), String> {
         let before = self.statistics();

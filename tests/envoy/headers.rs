@@ -1,4 +1,5 @@
-//! What the upstream receives (contract §4): the filter's word on who is calling, and never a client's.
+//! What the upstream receives (contract §4): the filter's statement of who is calling, and never a
+//! client's.
 
 use serde_json::{Value, json};
 

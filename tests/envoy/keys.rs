@@ -1,4 +1,4 @@
-//! Keys for tests: each is new, and carries the entry that the authority publishes for it.
+//! Keys for tests. Each is new, and has the entry that the authority publishes for it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

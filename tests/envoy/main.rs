@@ -1,11 +1,12 @@
 //! The promises of the filter, kept by a real Envoy: contract §2 to §7, seen from outside.
 //!
-//! A test starts (or shares) an Envoy between a client, a scripted authority and an upstream that echoes. Nothing here
-//! knows how the filter is made: what goes in is bytes on sockets, what comes out is bytes on sockets, Envoy's
-//! statistics and its logs.
+//! A test starts (or shares) an Envoy between a client, a scripted authority and an upstream that
+//! echoes. Nothing here knows how the filter works inside: bytes on sockets go in, and out come
+//! bytes on sockets, Envoy's statistics and its logs.
 //!
-//! `make test-envoy` builds what is needed and runs all. By hand: `cargo test --test envoy -- sync::`. `ENVOY` names
-//! another Envoy, `FLINT_WASM` another build of the filter, `FLINT` another authority.
+//! `make test-envoy` builds what is needed and runs all. By hand:
+//! `cargo test --test envoy -- sync::`. `ENVOY` names another Envoy, `FLINT_WASM` another build of
+//! the filter, `FLINT` another authority.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(

@@ -1,4 +1,4 @@
-//! The authority is gone, old, or another one (contract §6, acceptance D2 to D7).
+//! The authority is gone, stale, or replaced (contract §6, acceptance D2 to D7).
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -141,8 +141,9 @@ fn a_call_is_given_up_in_time() {
         scene.authority.publish([Key::live("new")]);
         apart
     };
-    // One second of the timeout, one of waiting where it asked for that, and the back-off. By default it were 30.
-    // Where the first call was noted late, the second seems to come too soon after it.
+    // One second of the timeout, one of waiting where it asked for that, and the back-off. By
+    // default it were 30. Where the first call was noted late, the second seems to come too soon
+    // after it.
     let range = Duration::from_millis(900)..Duration::from_secs(25);
     assert!((0..10).any(|_| range.contains(&given_up())));
 }
@@ -168,7 +169,8 @@ fn failures_are_answered_with_longer_and_longer_waits() {
     scene.authority.polled_again(6);
     let calls = scene.authority.polls().split_off(before);
     let waits: Vec<_> = calls.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    // The second wait of the row and those after it, each at its shortest. How long the machine adds is nothing to it.
+    // The second wait of the row and those after it, each at its shortest. How long the machine
+    // adds is nothing to it.
     for (wait, least) in waits.iter().zip([90, 190, 390, 790, 1590]) {
         assert!(*wait > Duration::from_millis(least), "{waits:?}");
     }
@@ -182,7 +184,8 @@ fn failures_are_answered_with_longer_and_longer_waits() {
         scene.authority.next_polls([Reply::Reset, Reply::Status(503, "{}".into())]);
         scene.authority.polled(before + 2);
     }
-    // As the seventh and the eighth failure of a row, each two would be followed by more than eight seconds.
+    // As the seventh and the eighth failure of a row, each two would be followed by more than eight
+    // seconds.
     assert!(begun.elapsed() < Duration::from_secs(60), "a success has ended the row: {:?}", begun.elapsed());
 }
 

@@ -1,4 +1,5 @@
-//! Configuration updates while requests come (acceptance E4): nothing falls through, nothing grows cold.
+//! Configuration updates while requests arrive (acceptance E4): no request slips through, and the
+//! table stays warm.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +13,15 @@ use crate::harness::{eventually, throughout};
 use crate::keys::Key;
 use crate::scene::{Scene, configuration, with_authority};
 
-/// Sends good and bad requests on connection after connection until told to stop. Returns all statuses that were
-/// wrong.
+/// Sends good and bad requests on connection after connection until told to stop. Returns all
+/// statuses that were wrong.
 fn hammer(address: SocketAddr, key: &Key, stop: &AtomicBool) -> Vec<(u16, u16)> {
     let mut wrong = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let mut connection = Connection::open(address);
         for _ in 0..20 {
-            // A listener that drains closes its connections between two requests, as HTTP/1.1 allows.
+            // A listener that drains closes its connections between two requests, as HTTP/1.1
+            // allows.
             let Ok(good) = connection.try_send(&Request::get("/documents").bearer(&key.secret)) else {
                 break;
             };
@@ -42,7 +44,8 @@ fn an_update_under_load_is_seen_by_nobody_though_the_authority_is_down() {
     thread::scope(|scope| {
         let hammers: Vec<_> = (0..6).map(|_| scope.spawn(|| hammer(address, &key, &stop))).collect();
         for (realm, wait) in [("one", 25), ("two", 20), ("three", 10), ("four", 25)] {
-            // How the authority is asked may change too: it is the same authority, and the same table.
+            // How the authority is asked may change too: it is the same authority, and the same
+            // table.
             let mut changed = with_authority(json!({"wait_seconds": wait, "timeout_seconds": 3}));
             changed["realm"] = json!(realm);
             let updated = scene.gateway.reconfigure("main", changed);

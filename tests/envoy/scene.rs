@@ -1,4 +1,4 @@
-//! A gateway with everything around it, and the shared one that most tests are content with.
+//! A gateway with everything around it, and the shared one that most tests use.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,13 +66,13 @@ impl Scene {
         Self::plan(|plan| plan.workers(workers).listener("main", configuration))
     }
 
-    /// Whatever the plan says, beside a healthy authority.
+    /// Whatever the plan says, next to a healthy authority.
     #[track_caller]
     pub(crate) fn plan(plan: impl FnOnce(Plan) -> Plan) -> Self {
         Self::with(Authority::start(), plan)
     }
 
-    /// Whatever the plan says, beside this authority.
+    /// Whatever the plan says, next to this authority.
     #[track_caller]
     pub(crate) fn with(authority: Authority, plan: impl FnOnce(Plan) -> Plan) -> Self {
         let (upstream, sandbox) = (Upstream::start("production"), Upstream::start("sandbox"));
@@ -90,7 +90,8 @@ impl Scene {
         request.send(Protocol::Http1, self.gateway.listener(listener))
     }
 
-    /// Sends a request to a listener, and returns what Envoy's access log says of it beside the answer.
+    /// Sends a request to a listener, and returns what Envoy's access log says of it next to the
+    /// answer.
     #[track_caller]
     pub(crate) fn send_logged(
         &self,
@@ -114,8 +115,8 @@ impl Scene {
     }
 }
 
-/// The gateway that tests share which only add keys and send requests: four workers, and a listener for each way of
-/// configuring the filter that such tests need.
+/// The gateway that tests share which only add keys and send requests: four workers, and a listener
+/// for each way of configuring the filter that such tests need.
 pub(crate) fn shared() -> Witness {
     static SHARED: LazyLock<Scene> = LazyLock::new(|| {
         let open = configuration(json!({"environments": ["live", "test"]}));

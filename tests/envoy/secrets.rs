@@ -1,4 +1,4 @@
-//! What must never be told (acceptance E5): keys, digests and tokens, in anything that the filter writes.
+//! Keys, digests and tokens must never appear in anything that the filter writes (acceptance E5).
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! The files in `envoy/` as tests need them: free ports, addresses of peers, and nothing else changed.
+//! The files in `envoy/` as tests need them, with free ports and the addresses of peers. Nothing
+//! else is changed.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! What Envoy answers to the calls that the filter leaves to the SDK: the SDK panics on a status that it does not know.
+//! What Envoy answers to the calls that the filter leaves to the SDK: the SDK panics on a status
+//! that it does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ const BAD_ARGUMENT: u32 = 2;
 const SERIALIZATION_FAILURE: u32 = 3;
 const INTERNAL_FAILURE: u32 = 10;
 
-/// What `proxy-wasm` 0.2.5 takes of each call, by reading its `hostcalls.rs`; it panics on anything else.
+/// What `proxy-wasm` 0.2.5 takes of each call, by reading its `hostcalls.rs`; it panics on anything
+/// else.
 const TAKEN: [(&str, &[u32]); 12] = [
     ("log", &[OK]),
     ("set_tick_period", &[OK]),

@@ -1,4 +1,5 @@
-//! The whole product once: keys made with the real `flint`, decided by a real Envoy on a shipped configuration.
+//! The whole product once: keys made with the real `flint`, decided by a real Envoy on a shipped
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -16,14 +17,14 @@ use crate::harness::{Gateway, eventually};
 use crate::shipped::{self, LISTENER, Peers};
 use crate::upstream::Upstream;
 
-/// A running `flint serve` on a database of its own.
+/// A running `flint serve` on its own database.
 struct Flint {
     directory: TempDir,
     child: Child,
     address: SocketAddr,
 }
 
-/// The program: what `FLINT` names, else what Cargo built beside this test.
+/// The program: what `FLINT` names, else what Cargo built next to this test.
 fn program() -> PathBuf {
     let beside = || {
         let test = std::env::current_exe().expect("the test has a path");

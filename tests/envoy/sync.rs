@@ -174,7 +174,8 @@ fn a_cursor_is_acknowledged_only_when_every_worker_has_applied_it() {
 #[test]
 fn a_revocation_is_refused_by_every_worker_before_the_next_poll() {
     for workers in [1, 4] {
-        // No call ends by itself for as long as a refusal is awaited. How soon it comes is for the benchmarks.
+        // No call ends by itself for as long as a refusal is awaited. How soon it comes is for the
+        // benchmarks.
         let scene = Scene::start(workers, with_authority(json!({"wait_seconds": 300})));
         let mut connections = scene.connections("main");
         let mut times = Vec::new();

@@ -1,4 +1,5 @@
-//! What an operator sees: counters by outcome, gauges of the table, and a sign of life of every worker.
+//! What an operator sees: counters by outcome, gauges of the table, and a sign of life of every
+//! worker.
 
 use serde_json::json;
 

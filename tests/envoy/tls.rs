@@ -1,4 +1,4 @@
-//! TLS before the scripted authority: an Envoy with a certificate of its own that passes the bytes on.
+//! TLS before the scripted authority: an Envoy with its own certificate that passes the bytes on.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +27,8 @@ impl Terminator {
         let (key, ca_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // A name of its own: a certificate whose issuer is called like itself counts as self-signed.
+        // A name of its own: a certificate whose issuer is called like itself counts as
+        // self-signed.
         params.distinguished_name.push(DnType::CommonName, "The tests' CA");
         let ca = params.self_signed(&ca_key).expect("a CA can be made");
         let issuer = Issuer::new(params, ca_key);

@@ -46,7 +46,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// `oauth` for tokens of [`ISSUER`], whose keys are fetched from this cluster, with these fields on top.
+/// `oauth` for tokens of [`ISSUER`], whose keys are fetched from this cluster, with these fields on
+/// top.
 pub(crate) fn oauth(cluster: &str, fields: Value) -> Value {
     let mut all = json!({"issuer": ISSUER, "audience": AUDIENCE,
         "jwks": {"cluster": cluster, "host": "auth.example.com", "path": JWKS}});

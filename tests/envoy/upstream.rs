@@ -1,7 +1,7 @@
 //! An upstream that echoes: what it received comes back as JSON, and is recorded.
 //!
-//! HTTP/1.1 and HTTP/2 on one port. A WebSocket handshake is accepted and every byte after it comes back. A gRPC call
-//! gets an empty answer with `grpc-status: 0`.
+//! HTTP/1.1 and HTTP/2 on one port. A WebSocket handshake is accepted and every byte after it comes
+//! back. A gRPC call gets an empty answer with `grpc-status: 0`.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

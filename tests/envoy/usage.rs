@@ -1,4 +1,4 @@
-//! Usage reports (contract §7): exact, from all workers, once each, and in no request's way.
+//! Usage reports (contract §7): exact, from all workers, once each, and without delaying requests.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -28,8 +28,8 @@ fn reported(authority: &Authority) -> BTreeMap<(String, String), u64> {
     counts
 }
 
-/// Sends so many requests with each key on every one of the connections of four workers, all at once. Returns how
-/// many connections there were.
+/// Sends so many requests with each key on every one of the connections of four workers, all at
+/// once. Returns how many connections there were.
 fn load(scene: &Scene, keys: &[&Key], times: usize) -> u64 {
     let connections = scene.connections("main");
     let count = connections.len();

@@ -1,4 +1,5 @@
-//! HTTP/1.1 messages as bytes (RFC 9112), read leniently and kept whole: repeated fields stay repeated.
+//! HTTP/1.1 messages as bytes (RFC 9112), read leniently and kept whole: repeated fields stay
+//! repeated.
 
 use std::io::{self, BufRead};
 
@@ -18,7 +19,7 @@ pub(crate) struct Message {
 pub(crate) enum Ends {
     /// There is no body: requests, and answers to HEAD.
     AtOnce,
-    /// The body goes on until the connection closes.
+    /// The body continues until the connection closes.
     WithTheConnection,
 }
 

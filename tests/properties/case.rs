@@ -1,4 +1,5 @@
-//! A request, a configuration and the state of the world, made from bytes: those of a property test or of a fuzzer.
+//! A request, a configuration and the state of the world, made from bytes: those of a property test
+//! or of a fuzzer.
 //!
 //! Most choices are among words that matter, so that random bytes get far; some are raw.
 
@@ -73,7 +74,7 @@ const TIMES: [Option<i64>; 8] =
     [Some(0), Some(499), Some(500), Some(999), Some(1000), Some(1999), Some(2000), None];
 const ADDRESSES: [&str; 6] = ["10.1.2.3", "::ffff:10.1.2.3", "192.0.2.1", "11.0.0.0", "2001:db8::1", ""];
 
-/// Choices taken from bytes, zero where there are none left.
+/// Choices taken from bytes, zero if there are none left.
 struct Choices<'a>(&'a [u8]);
 
 impl Choices<'_> {

@@ -1,9 +1,9 @@
-//! A process of several VMs that share one table, an authority that changes, and everything that can go wrong between
-//! them: answers that are lost or bad, VMs that die or stall in the middle of a write, leases that run out, databases
-//! that are restored.
+//! A process of several VMs that share one table, an authority that changes, and everything that
+//! can go wrong between them: answers that are lost or bad, VMs that die or stall in the middle of
+//! a write, leases that run out, databases that are restored.
 //!
-//! 1. The cursor of a call is never ahead of what any VM sees, whatever VM makes the call and however old the other
-//!    VMs' view is (contract §6).
+//! 1. The cursor of a call is never ahead of what any VM sees, whatever VM makes the call and
+//!    however old the other VMs' view is (contract §6).
 //! 2. What has been acknowledged is never undone: a revoked key does not come back.
 //! 3. When all is well again, every VM sees what the authority has, and one of them polls.
 //! 4. Of tables that were replaced, or begun and abandoned, nothing is left then.
@@ -20,11 +20,11 @@ use process::{Process, VMS};
 /// What happens next.
 #[derive(Clone, Debug)]
 enum Step {
-    /// All goes well for so many ticks; pages have at most so many changes.
+    /// All goes well for so many ticks; pages have at most that many changes.
     Run(usize, usize),
     /// So many milliseconds pass, and one VM ticks.
     Tick(usize, u64),
-    /// The call that is out is answered with at most so many changes.
+    /// The call that is out is answered with at most that many changes.
     Page(usize),
     /// The call that is out fails in this way.
     Fail(u8),
@@ -36,10 +36,11 @@ enum Step {
     Spoil(u32, u32),
     /// The database is restored from a backup that has half of the keys.
     Restore,
-    /// The VM that gets a page dies after so many writes, and a new one takes its place.
+    /// The VM that gets a page dies after that many writes, and a new one takes its place.
     Die(usize),
-    /// The VM that gets a page stalls after so many reads and writes, for so many ticks of the others, while keys are
-    /// changed from this one on; then it goes on as if nothing had happened.
+    /// The VM that gets a page stalls after that many reads and writes, for so many ticks of the
+    /// others, while keys are changed from this one on; then it continues as if nothing had
+    /// happened.
     Stall(usize, usize, u32),
     /// A VM gets its first request.
     Serve(usize),
@@ -97,7 +98,8 @@ fn check(steps: &[Step]) {
     let held = (0..KEYS).filter(|key| authority.now(*key).is_some()).count();
     assert_eq!(process.keys(), held as u64, "the table knows how many keys it has");
     assert_eq!(process.pollers(), 1);
-    // What a VM writes that wakes up after all others have gone on stays until the next table: nobody looks for it.
+    // What a VM writes that wakes up after all others have gone on stays until the next table:
+    // nobody looks for it.
     if !steps.iter().any(|step| matches!(step, Step::Stall(..))) {
         assert_eq!(process.littered(), 0, "shards hold what nobody can find");
     }
@@ -112,7 +114,8 @@ proptest! {
     }
 }
 
-/// The lease runs out while the first VM writes the first table, and another begins one in the same place.
+/// The lease runs out while the first VM writes the first table, and another begins one in the same
+/// place.
 #[test]
 fn a_vm_that_overslept_puts_no_table_in_place() {
     for calls in 0..20 {
@@ -122,8 +125,8 @@ fn a_vm_that_overslept_puts_no_table_in_place() {
     }
 }
 
-/// All threads of the process are stopped again and again for longer than a lease lasts: by a debugger, a full cgroup, a
-/// machine that is moved.
+/// All threads of the process are stopped again and again for longer than a lease lasts: by a
+/// debugger, a full cgroup, a machine that is moved.
 #[test]
 fn a_first_load_ends_however_often_the_process_is_stopped() {
     let process = Process::new();

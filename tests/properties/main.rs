@@ -1,7 +1,7 @@
-//! What must hold whatever comes in: the core, seen through its public names only.
+//! Properties of the core that hold for every input, tested through its public names only.
 //!
-//! Properties of one module stand beside it in `src/`; here are those that go across modules, and two that check a
-//! module against a reading of its rule that is as plain as can be.
+//! Properties of one module are next to it in `src/`; here are those that span modules, and two
+//! that check a module against the plainest possible reading of its rule.
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 

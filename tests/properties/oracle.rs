@@ -1,5 +1,5 @@
-//! What the contract says of a case (§2 to §4), worked out without the filter's own code: by words, not by trees,
-//! and over strings, not in place.
+//! What the contract says of a case (§2 to §4), worked out without the filter's own code: by words,
+//! not by trees, and over strings, not in place.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -44,7 +44,8 @@ const ROUTES: &str = r#"[
     {"path":"/healthz","methods":["GET"],"public":true}
 ]"#;
 
-/// Decides the case, and asserts that it is decided as the contract says. Answers the outcome; none is to wait.
+/// Decides the case, and asserts that it is decided as the contract says. Answers the outcome; none
+/// is to wait.
 pub(crate) fn check(case: &Case) -> Option<Outcome> {
     let map = serialise(case.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
     let request = Request::read(&map).unwrap_or_else(|| panic!("a map that was serialised is one"));

@@ -1,4 +1,5 @@
-//! Who may call what. Every route says what it needs; nothing is open because somebody forgot to say.
+//! Who may call what. Every route declares what it needs; no route is open because a declaration
+//! was forgotten.
 
 use std::sync::Arc;
 

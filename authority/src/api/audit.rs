@@ -33,7 +33,8 @@ pub(super) struct AuditQuery {
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<i64>,
-    /// `json`, `jsonl` or `csv`. The latter two have the next cursor in the header `x-flint-next-cursor`.
+    /// `json`, `jsonl` or `csv`. The latter two have the next cursor in the header
+    /// `x-flint-next-cursor`.
     #[param(pattern = "^(json|jsonl|csv)$")]
     format: Option<String>,
 }

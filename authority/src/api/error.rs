@@ -1,7 +1,8 @@
-//! What goes wrong, as an answer: the one place with the status codes of the API.
+//! Errors as answers: the one place with the status codes of the API.
 //!
-//! `{"error":{"code":"…","message":"…"}}` (contract §1). Where single fields are at fault, `error.details` lists them.
-//! The caller is told little about what failed inside; the log has the cause.
+//! `{"error":{"code":"…","message":"…"}}` (contract §1). If single fields are at fault,
+//! `error.details` lists them. The caller is told little about what failed inside; the log has the
+//! cause.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
@@ -36,7 +37,8 @@ impl ApiError {
         Self { details, ..Self::invalid(list.join("; ")) }
     }
 
-    /// As [`Self::invalid_fields`], where `left_out` more are not listed: an answer must not grow with what is wrong.
+    /// As [`Self::invalid_fields`], where `left_out` more are not listed: an answer must not grow
+    /// with what is wrong.
     pub(crate) fn some_of_many(details: Vec<Mistake>, left_out: usize, what: &str) -> Self {
         let mut error = Self::invalid_fields(details);
         if left_out > 0 {
@@ -97,7 +99,8 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
     }
 
-    /// Something is wrong with the program or with what is in its database: trying again does not help.
+    /// Something is wrong with the program or with what is in its database: trying again does not
+    /// help.
     pub(crate) fn internal() -> Self {
         let message = "The authority failed; its log says why";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)

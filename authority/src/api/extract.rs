@@ -1,6 +1,7 @@
-//! What is read from a request before a handler sees it: who calls, the body. The query is in `query.rs`.
+//! What is read from a request before a handler sees it: the caller and the body. The query is in
+//! `query.rs`.
 //!
-//! A body that is not right is described by field and rule, never by what it holds: it might hold a secret.
+//! A bad body is described by field and rule, never by its content, which might be a secret.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};

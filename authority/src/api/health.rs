@@ -14,8 +14,8 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Whether the program can serve. It cannot if the database does not answer, while it ends, and if it is to issue tokens
-/// and the private half of the key that signs is not here.
+/// Whether the program can serve. It cannot if the database does not answer, while it ends, and if
+/// it is to issue tokens and the private half of the key that signs is not here.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "The authority can serve requests", body = Object)))]
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     if *app.stopping.borrow() {

@@ -30,8 +30,8 @@ const DEFAULT_LIMIT: u32 = 1_000;
 /// The most changes of a page. Who asks for more gets this.
 const MAX_LIMIT: u32 = 10_000;
 
-/// What a held call asked for, and which change was the latest then. The cursor and not its number: another epoch gives
-/// the same numbers to other changes.
+/// What a held call asked for, and which change was the latest then. The cursor and not its number:
+/// another epoch gives the same numbers to other changes.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct PageRequest {
     cursor: String,
@@ -117,7 +117,8 @@ pub(super) async fn read(
     })
 }
 
-/// The page that a change has brought. A change wakes every held call, and most ask for the same page: it is read once.
+/// The page that a change has brought. A change wakes every held call, and most ask for the same
+/// page: it is read once.
 async fn page_after(app: &App, position: Position, asked: PageRequest) -> Result<Written, StoreError> {
     let mut last = app.last_page.lock().await;
     if let Some((_, page)) = last.as_ref().filter(|(of, _)| *of == asked) {
@@ -128,8 +129,9 @@ async fn page_after(app: &App, position: Position, asked: PageRequest) -> Result
     Ok(page)
 }
 
-/// Answers at once where there is news, else with the next change, else with nothing when the time is up. Also says
-/// whether the call was held for that: who waits and finds nothing new was, also where the look took all of the time.
+/// Answers at once where there is news, else with the next change, else with nothing when the time
+/// is up. Also says whether the call was held for that: who waits and finds nothing new was, also
+/// where the look took all of the time.
 async fn wait_for_news(
     app: &App,
     gateway_id: &str,

@@ -40,7 +40,8 @@ pub(super) struct CreateKey {
     /// The owner, such as a customer: 1 to 128 printable ASCII characters without spaces.
     #[serde(default)]
     owner: Option<String>,
-    /// Where it may be used from: addresses or blocks; left out or `null` is everywhere, an empty list nowhere.
+    /// Where it may be used from: addresses or blocks; left out or `null` is everywhere, an empty
+    /// list nowhere.
     #[serde(default)]
     allowed_cidrs: Option<Vec<String>>,
     /// The first second in which it passes.
@@ -84,8 +85,8 @@ pub(super) struct AmendKey {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>)]
     rotate_by: Option<Option<i64>>,
-    /// The version that the change was made from; if the key is at another one, nothing is changed. `If-Match` with
-    /// the key's `ETag` does the same.
+    /// The version that the change was made from; if the key is at another one, nothing is changed.
+    /// `If-Match` with the key's `ETag` does the same.
     #[serde(default)]
     version: Option<i64>,
 }
@@ -94,7 +95,8 @@ pub(super) struct AmendKey {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListKeys {
-    /// Word prefixes of the name, owner, id or the visible parts of the key; a key must have all of them.
+    /// Word prefixes of the name, owner, id or the visible parts of the key; a key must have all of
+    /// them.
     #[param(max_length = 200)]
     search: Option<String>,
     /// `live` or `test`.
@@ -109,7 +111,8 @@ pub(super) struct ListKeys {
     /// Only keys that are due for rotation.
     #[serde(default)]
     due: bool,
-    /// `created`, `name`, `expires` or `used`. By last use, keys that were never used come first, and last with `desc`.
+    /// `created`, `name`, `expires` or `used`. By last use, keys that were never used come first,
+    /// and last with `desc`.
     #[param(pattern = "^(created|name|expires|used)$")]
     sort: Option<String>,
     /// `asc` or `desc`.

@@ -1,4 +1,5 @@
-//! `/metrics`: what a Prometheus should watch. Numbers only: nothing here names a key, an owner or a person.
+//! `/metrics`: what a Prometheus should watch. Numbers only: nothing here names a key, an owner or
+//! a person.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,8 +70,8 @@ pub(super) async fn read(State(app): State<App>) -> Result<impl IntoResponse, Ap
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
-/// Counting reads every key and every process, so what was counted is told again for a while, however many ask. Who may
-/// ask is not asked.
+/// Counting reads every key and every process, so what was counted is told again for a while,
+/// however many ask. Who may ask is not asked.
 async fn count(app: &App) -> Result<Counts, ApiError> {
     let mut counted = app.counted.lock().await;
     if let Some((_, counts)) = counted.as_ref().filter(|(at, _)| at.elapsed() < COUNT_AGAIN) {

@@ -1,7 +1,8 @@
-//! The endpoints of the authorization server that programs call, and the management of clients, grants and keys.
+//! The endpoints of the authorization server that programs call, and the management of clients,
+//! grants and keys.
 //!
-//! The endpoints have errors of their own standards; everything under `/v1/` has the contract's envelope. Without an issuer
-//! there are no endpoints.
+//! The endpoints have errors of their own standards; everything under `/v1/` has the contract's
+//! envelope. Without an issuer there are no endpoints.
 
 pub(super) mod clients;
 pub(super) mod grants;
@@ -44,14 +45,16 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Does what needs the database, for as long as that may take. What is being committed then is committed.
+    /// Does what needs the database, for as long as that may take. What is being committed then is
+    /// committed.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         let done = timeout(self.server.patience, work).await;
         done.unwrap_or_else(|_| Err(StoreError::timed_out().into()))
     }
 }
 
-/// The endpoints. Any origin may read the documents and get or end tokens; no other site looks into them.
+/// The endpoints. Any origin may read the documents and get or end tokens; no other site looks into
+/// them.
 pub(super) fn router(store: Arc<Store>, server: Arc<Server>) -> Router {
     let documents = Router::new()
         .route(METADATA_PATH, get(published::metadata))

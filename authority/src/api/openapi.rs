@@ -1,6 +1,7 @@
 //! `/openapi.json`: the description of the API, made from the code that answers.
 //!
-//! What a route needs and which errors it may give follow from the table in `http.rs`, so they cannot be forgotten.
+//! What a route needs and which errors it may give follow from the table in `http.rs`, so they
+//! cannot be forgotten.
 
 pub(super) mod wire;
 

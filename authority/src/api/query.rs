@@ -1,11 +1,13 @@
 //! The query of a request.
 //!
-//! 1. A parameter that is not described in `/openapi.json` is refused by its name: a filter that is mistyped must not be
-//!    taken for none.
+//! 1. A parameter that is not described in `/openapi.json` is refused by its name: a filter that is
+//!    mistyped must not be taken for none.
 //! 2. So is one that comes twice, and one whose value is of another type.
-//! 3. Gateways are answered whatever else they send ([`OpenQuery`]): a newer one may know parameters that we do not.
+//! 3. Gateways are answered whatever else they send ([`OpenQuery`]): a newer one may know
+//!    parameters that we do not.
 //!
-//! What a parameter holds is never repeated, and its name only where it looks like one: secrets go astray.
+//! What a parameter holds is never repeated, and its name only where it looks like one: secrets go
+//! astray.
 
 use std::error::Error;
 

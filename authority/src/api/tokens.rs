@@ -26,7 +26,8 @@ pub(super) struct CreateToken {
     name: String,
     /// Grants, such as `keys:read` or `keys:*`; none that the caller lacks.
     permissions: Vec<String>,
-    /// The first second in which it is no longer good, never later than the caller's; left out is in 90 days, `null` is never.
+    /// The first second in which it is no longer good, never later than the caller's; left out is
+    /// in 90 days, `null` is never.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i64>)]
     expires_at: Option<Option<i64>>,
@@ -59,8 +60,8 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(TokenWithSecret::new(token, &secret))).into_response())
 }
 
-/// When a new token expires: never later than the token that makes it, or a token that was meant for an hour would be
-/// good for ever.
+/// When a new token expires: never later than the token that makes it, or a token that was meant
+/// for an hour would be good for ever.
 fn lifetime(asked: Option<Option<i64>>, own: Option<i64>, now: i64) -> Result<Option<i64>, ApiError> {
     let is_later = |end: Option<i64>| own.is_some_and(|own| end.is_none_or(|end| end > own));
     match asked {

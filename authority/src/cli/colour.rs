@@ -2,12 +2,13 @@
 //!
 //! 1. `--json` has none, whatever else was said: it is for programs.
 //! 2. `--color always` and `--color never` are obeyed.
-//! 3. Else (`auto`) a set `NO_COLOR` turns colour off, then a set `CLICOLOR_FORCE` turns it on, and where neither is
-//!    set only a terminal gets it, and not one whose `TERM` is `dumb`. Standard output and standard error are looked at
-//!    apart: `flint keys list > file` still has its errors in colour.
+//! 3. Else (`auto`) a set `NO_COLOR` turns colour off, then a set `CLICOLOR_FORCE` turns it on, and
+//!    where neither is set only a terminal gets it, and not one whose `TERM` is `dumb`. Standard
+//!    output and standard error are looked at apart: `flint keys list > file` still has its errors
+//!    in colour.
 //!
-//! Texts are painted always; `output::print` and the macros of `anstream` take the paint off again where it is not
-//! wanted. Nothing is said by colour alone.
+//! Texts are painted always; `output::print` and the macros of `anstream` take the paint off again
+//! where it is not wanted. Nothing is said by colour alone.
 
 use std::ffi::OsString;
 

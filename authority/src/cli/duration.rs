@@ -37,7 +37,8 @@ impl When {
     }
 }
 
-/// Reads a span such as `15m`, `24h`, `90d` or `1d 12h`, in whole seconds; `0` and `now` are no time at all.
+/// Reads a span such as `15m`, `24h`, `90d` or `1d 12h`, in whole seconds; `0` and `now` are no
+/// time at all.
 pub(super) fn parse_span(text: &str) -> Result<i64, String> {
     if text == "now" {
         return Ok(0);

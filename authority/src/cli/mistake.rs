@@ -1,4 +1,5 @@
-//! What the command line calls the fields that a mistake names: rules speak of `expires_at`, people typed `--expires`.
+//! What the command line calls the fields that a mistake names: rules speak of `expires_at`, people
+//! typed `--expires`.
 
 /// The option that sets a field, or the field itself if there is none.
 pub(super) fn option(field: &str) -> String {

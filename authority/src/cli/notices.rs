@@ -21,7 +21,8 @@ pub(super) enum Notices {
 pub(super) struct To {
     /// Where to send notices 30, 14, 7 and 1 days before keys expire: an http or https URL
     ///
-    /// If the URL is secret, set it in the environment or in a file: everyone on the machine can see arguments.
+    /// If the URL is secret, set it in the environment or in a file: everyone on the machine can
+    /// see arguments.
     #[arg(long, value_name = "URL", env = "FLINT_NOTIFY_WEBHOOK", hide_env_values = true)]
     notify_webhook: Option<String>,
     /// A file that contains the URL

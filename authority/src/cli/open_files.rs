@@ -1,5 +1,5 @@
-//! How many files `flint serve` may have open. Each connection is one, and many systems start a program with 1,024 where
-//! it may take far more for itself.
+//! How many files `flint serve` may have open. Each connection is one, and many systems start a
+//! program with 1,024 where it may take far more for itself.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

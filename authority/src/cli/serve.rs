@@ -40,7 +40,8 @@ pub(super) struct Serve {
     /// The TLS private key, as a PEM file
     #[arg(long, value_name = "FILE", env = "FLINT_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block; repeat for more
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted: an address or a block;
+    /// repeat for more
     #[arg(long, value_name = "CIDR", env = "FLINT_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<Proxy>,
     /// How many connections may be open at once; idle ones are closed to make room
@@ -181,8 +182,8 @@ impl Serve {
     }
 }
 
-/// Says where the program listens and, once in the life of a database, how its first operator signs in. That goes to
-/// standard output and not to the log, which others may read.
+/// Says where the program listens and, once in the life of a database, how its first operator signs
+/// in. That goes to standard output and not to the log, which others may read.
 fn announce(
     global: &Global,
     scheme: &str,

@@ -33,7 +33,7 @@ pub(super) fn router() -> Router<Site> {
     Router::new().route("/settings/activity", get(page)).route("/settings/activity.csv", get(export))
 }
 
-/// The range of a query; a week where none is said.
+/// The range of a query; a week if none is said.
 pub(super) fn range(query: &Fields) -> Result<Range, PageError> {
     match query.get("range") {
         "" => Ok(Range::Week),

@@ -32,10 +32,10 @@ pub(super) struct Question<'a> {
     /// What the button says.
     pub(super) verb: &'a str,
     pub(super) is_grave: bool,
-    /// Whether the password is asked for again after a while. Revoking goes without: it only makes things safer, and
-    /// nobody who keeps an operator from giving it shall keep them from revoking.
+    /// Whether the password is asked for again after a while. Revoking goes without: it only makes
+    /// things safer, and nobody who keeps an operator from giving it shall keep them from revoking.
     pub(super) wants_password: bool,
-    /// For how long what is replaced goes on, where that is asked.
+    /// For how long what is replaced continues, where that is asked.
     pub(super) overlaps: &'a [(i64, &'a str)],
     /// The page that Cancel leads to.
     pub(super) back: &'a str,
@@ -74,8 +74,8 @@ impl FromRequest<Site> for Confirmation {
 }
 
 impl Confirmation {
-    /// What was answered: the overlap, once the password has been confirmed. The error is the page that asks, where nothing
-    /// was answered yet or something is missing.
+    /// What was answered: the overlap, once the password has been confirmed. The error is the page
+    /// that asks, where nothing was answered yet or something is missing.
     pub(super) async fn answer(
         &mut self,
         question: &Question<'_>,

@@ -1,4 +1,4 @@
-//! What goes wrong, as a page: the one place with the status codes of the dashboard.
+//! Errors as pages: the one place with the status codes of the dashboard.
 
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,7 +8,8 @@ use super::fields::link;
 use super::shell::{Bare, Theme, html};
 use crate::store::StoreError;
 
-/// A page that says what is wrong and where to go from there. The middleware makes the page (`headers`).
+/// A page that says what is wrong and where to go from there. The middleware makes the page
+/// (`headers`).
 #[derive(Clone, Debug)]
 pub(super) struct PageError {
     status: StatusCode,
@@ -46,7 +47,8 @@ impl PageError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", message)
     }
 
-    /// Nobody is signed in. A page leads to the one for signing in and back; a form that was sent is lost, and says so.
+    /// Nobody is signed in. A page leads to the one for signing in and back; a form that was sent
+    /// is lost, and says so.
     pub(super) fn signed_out(back: Option<&str>) -> Self {
         let to = back.map_or_else(|| "/sign-in?ended=1".into(), |path| link("/sign-in", &[("next", path)]));
         Self { redirect: Some(to), ..Self::new(StatusCode::SEE_OTHER, "Sign in", "Sign in first.") }
@@ -154,8 +156,8 @@ impl PageError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", message)
     }
 
-    /// The page with everything that it needs to know of who asked. Users are not led to the pages of operators, and nobody
-    /// who came with a request is led anywhere.
+    /// The page with everything that it needs to know of who asked. Users are not led to the pages
+    /// of operators, and nobody who came with a request is led anywhere.
     pub(super) fn render(self, path: &str, theme: Theme) -> Response {
         if let Some(to) = self.redirect {
             return Redirect::to(&to).into_response();

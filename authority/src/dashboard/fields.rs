@@ -1,4 +1,4 @@
-//! The fields of a form or of a query, as they were sent: names may come again, everything is text.
+//! The fields of a form or of a query, as they were sent: names may repeat, and everything is text.
 
 use axum::http::{StatusCode, Uri};
 
@@ -17,7 +17,8 @@ pub(super) struct Fields(Vec<(String, String)>);
 pub(super) struct Errors(Vec<Mistake>);
 
 impl Fields {
-    /// Reads `a=1&b=2`. What is no UTF-8 becomes the replacement character, which no rule lets through as an id.
+    /// Reads `a=1&b=2`. What is no UTF-8 becomes the replacement character, which no rule lets
+    /// through as an id.
     pub(super) fn parse(text: &[u8]) -> Result<Self, PageError> {
         let fields: Vec<_> = form_urlencoded::parse(text).into_owned().take(MAX_FIELDS + 1).collect();
         if fields.len() > MAX_FIELDS || fields.iter().any(|(_, value)| value.contains('\0')) {

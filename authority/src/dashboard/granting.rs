@@ -1,12 +1,13 @@
-//! The pages on which users grant: the authorization endpoint, signing in, the consent, and what was granted (RFC 6749
-//! §4.1).
+//! The pages on which users grant: the authorization endpoint, signing in, the consent, and what
+//! was granted (RFC 6749 §4.1).
 //!
-//! 1. The rules of a request are in `oauth::request` and `oauth::consent`; here they become pages and redirects.
-//! 2. A question is bound to the session that it was asked in and to one request; its form shows a secret that only
-//!    this page has, and is good once.
+//! 1. The rules of a request are in `oauth::request` and `oauth::consent`; here they become pages
+//!    and redirects.
+//! 2. A question is bound to the session that it was asked in and to one request; its form shows a
+//!    secret that only this page has, and is good once.
 //! 3. After a form everything is a 303: a password never travels on (RFC 9700 §4.12).
-//! 4. Browsers hold the redirects after a form to `form-action`, those of the client's site too. So these pages do
-//!    without (`headers`).
+//! 4. Browsers hold the redirects after a form to `form-action`, those of the client's site too. So
+//!    these pages do without (`headers`).
 
 mod apps;
 mod authorize;
@@ -44,7 +45,8 @@ pub(super) fn router() -> Router<Site> {
         .route("/account/sign-out", post(sign_in::sign_out))
 }
 
-/// Sends the user back with a code, or with what went wrong; always with `state` and `iss` (RFC 9207).
+/// Sends the user back with a code, or with what went wrong; always with `state` and `iss` (RFC
+/// 9207).
 fn send_back(issuer: &Issuer, back: &Back, outcome: Result<&str, Fault>) -> Response {
     let mut answer: Vec<(&str, &[u8])> = match &outcome {
         Ok(code) => vec![("code", code.as_bytes())],

@@ -10,13 +10,13 @@ use super::shell::Theme;
 use super::visitor::Renewal;
 use crate::server::{is_over_tls, is_text};
 
-/// Only what this server sends: no script or style inside a page, no frame around it, no form to elsewhere.
-/// `connect-src` is for the page that refreshes itself.
+/// Only what this server sends: no script or style inside a page, no frame around it, no form to
+/// elsewhere. `connect-src` is for the page that refreshes itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The same for pages whose forms end at a client: browsers hold every redirect after a form to `form-action`, those of the
-/// client's site too, which nobody here knows.
+/// The same for pages whose forms end at a client: browsers hold every redirect after a form to
+/// `form-action`, those of the client's site too, which nobody here knows.
 const POLICY_AWAY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                            frame-ancestors 'none'; base-uri 'none'";
 
@@ -68,8 +68,8 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser says that a page of this server sent the request. One that says nothing is an old one or none: the
-/// token in the form decides alone then.
+/// Whether a browser says that a page of this server sent the request. One that says nothing is an
+/// old one or none: the token in the form decides alone then.
 fn comes_from_here(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }

@@ -1,7 +1,7 @@
 //! Settings of OAuth: who may ask, who grants, what was granted, and what tokens are signed with.
 //!
-//! The pages work whether or not this server issues tokens, as the command line does. If it does not, they say how to
-//! begin.
+//! The pages work whether or not this server issues tokens, as the command line does. If it does
+//! not, they say how to begin.
 
 mod clients;
 mod grants;

@@ -1,5 +1,5 @@
-//! Pieces that pages are made of. They are templates too, so they escape what they show; the marker tells the pages
-//! around them not to do it again.
+//! Pieces that pages are made of. They are templates too, so they escape what they show; the marker
+//! tells the pages around them not to do it again.
 
 pub(super) mod badge;
 pub(super) mod chart;

@@ -5,7 +5,8 @@ use axum::http::request::Parts;
 
 use super::error::PageError;
 
-/// It, decoded. What is no UTF-8 names nothing, and is answered by a page like any other name of nothing.
+/// It, decoded. What is no UTF-8 names nothing, and is answered by a page like any other name of
+/// nothing.
 pub(super) struct Path(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Path {

@@ -36,7 +36,8 @@ pub(super) enum Section {
 /// What every page needs, signed in or not.
 pub(super) struct Bare {
     pub(super) theme: &'static str,
-    /// Where the name of the program leads; empty on the pages of users, who have no business in the dashboard.
+    /// Where the name of the program leads; empty on the pages of users, who have no business in
+    /// the dashboard.
     pub(super) home: &'static str,
     pub(super) assets: &'static Assets,
 }

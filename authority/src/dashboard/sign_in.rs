@@ -1,7 +1,8 @@
 //! Signing in and out, and the choice of light or dark.
 //!
-//! Whoever is not signed in has no session whose token a form could show. The form to sign in has a token of its own: a
-//! cookie and a field that must be the same, which another site cannot arrange.
+//! A visitor who is not signed in has no session whose token a form could repeat. The form to sign
+//! in has its own token: a cookie and a field that must be the same, which another site cannot
+//! arrange.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -20,7 +21,8 @@ use crate::server::address;
 use crate::store::StoreError;
 use crate::store::people::sessions::{LIFETIME, SignIn};
 
-/// The largest form for signing in, in bytes: a name, a password and where to go, each letter as three.
+/// The largest form for signing in, in bytes: a name, a password and where to go, each letter as
+/// three.
 const MAX_FORM: usize = 16 * 1024;
 const FORM_COOKIE: &str = "__Host-flint_form";
 
@@ -124,7 +126,8 @@ pub(super) async fn sign_out(posted: Posted) -> Result<Response, PageError> {
     Ok(([(header::SET_COOKIE, session_cookie("", 0))], Redirect::to("/sign-in?out=1")).into_response())
 }
 
-/// Light, dark, or as the system has it: kept in a cookie, because it belongs to a screen and not to a person.
+/// Light, dark, or as the system has it: kept in a cookie, because it belongs to a screen and not
+/// to a person.
 pub(super) async fn theme(posted: Posted) -> Response {
     let theme = Theme::parse(posted.fields.get("theme"));
     let line = format!(

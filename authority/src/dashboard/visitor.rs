@@ -1,4 +1,4 @@
-//! Who asks: the session behind a page, and the form that somebody sent.
+//! Who is asking: the session behind a page, and the form that was sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,8 @@ use crate::store::people::sessions::{LIFETIME, Session, SignIn};
 use crate::store::turns::{OF_A_CALLER, Turn};
 use crate::store::{Actor, Store, StoreError};
 
-/// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.
+/// The cookie of a session. The prefix makes browsers insist on `Secure`, on this host and on
+/// `Path=/`.
 pub(super) const COOKIE: &str = "__Host-flint_session";
 /// For how long after the password was given nothing asks for it again, in seconds.
 pub(super) const FRESH: i64 = 600;
@@ -43,12 +44,14 @@ pub(super) struct Visitor {
     /// When the password was last given.
     began: i64,
     renewal: Renewal,
-    /// What may be under way at a time: a turn of the operator's, and one among all that read a lot.
+    /// What may be under way at a time: a turn of the operator's, and one among all that read a
+    /// lot.
     _turns: (Turn, Option<[Turn; 2]>),
 }
 
-/// A cookie that takes over, after the password was given again. It belongs to the request and not to one answer, so that
-/// a page that says what went wrong carries it too: without it the browser would be left with a session that has ended.
+/// A cookie that takes over, after the password was given again. It belongs to the request and not
+/// to one answer, so that a page that says what went wrong carries it too: without it the browser
+/// would be left with a session that has ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Renewal(Arc<Mutex<Option<HeaderValue>>>);
 
@@ -74,8 +77,8 @@ impl Visitor {
         self.began = i64::MIN / 2;
     }
 
-    /// Takes the password, where it is needed. The session gets another cookie then, and the forms another token.
-    /// The error is for the person who typed it.
+    /// Takes the password, where it is needed. The session gets another cookie then, and the forms
+    /// another token. The error is for the person who typed it.
     pub(super) async fn confirm(&mut self, password: &str) -> Result<Result<(), String>, PageError> {
         if !self.is_stale() {
             return Ok(Ok(()));
@@ -99,8 +102,9 @@ impl Visitor {
         }
     }
 
-    /// Does what a form may ask for once, and uses the form up. Where the work fails, the form may be sent again. It goes on
-    /// where the browser turns away in the meantime, so that a form is never used up for nothing.
+    /// Does what a form may ask for once, and uses the form up. Where the work fails, the form may
+    /// be sent again. It continues where the browser turns away in the meantime, so that a form is
+    /// never used up for nothing.
     pub(super) async fn once<T, F>(
         &self,
         fields: &Fields,

@@ -1,4 +1,5 @@
-//! Looks at an authority from outside, as a gateway would: is it reached, and by whom can it be overheard?
+//! Looks at an authority from outside, as a gateway would: is it reached, and by whom can it be
+//! overheard?
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What someone asks for when a key is made or changed, and the rules that make it good.
 //!
-//! Every mistake is found in one go, each with its field and the rule. No message repeats what was sent: it might be
-//! a secret in the wrong place.
+//! Every mistake is found in one go, each with its field and the rule. No message repeats what was
+//! sent: it might be a secret in the wrong place.
 
 use flint_contract::entry::{Cidr, is_owner};
 use flint_contract::key::Environment;
@@ -92,7 +92,8 @@ pub struct Amendment {
 #[derive(Clone, Debug)]
 pub struct CheckedAmendment(Amendment);
 
-/// Why a key is revoked, in words that people read: 1 to 200 characters, none of them a control character.
+/// Why a key is revoked, in words that people read: 1 to 200 characters, none of them a control
+/// character.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reason(String);
 
@@ -299,13 +300,14 @@ impl Mistakes {
     }
 }
 
-/// A space of any kind. The Braille pattern without dots looks like one, though Unicode has it as a symbol.
+/// A space of any kind. The Braille pattern without dots looks like one, though Unicode has it as a
+/// symbol.
 fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || letter == '\u{2800}'
 }
 
-/// Characters with which one name can be made to look like another, or a log line like two. What has no category yet
-/// is among them: nobody can say what it will look like.
+/// Characters with which one name can be made to look like another, or a log line like two. What
+/// has no category yet is among them: nobody can say what it will look like.
 fn is_invisible(letter: char) -> bool {
     use icu_properties::props::DefaultIgnorableCodePoint;
     use icu_properties::props::GeneralCategory as Category;

@@ -1,12 +1,14 @@
 //! Keys that exist elsewhere, brought in by their digests: CSV or JSON lines.
 //!
-//! CSV has a line of headings: `sha256`, `name` and `environment` are needed; `permissions`, `owner`, `allowed_cidrs`,
-//! `not_before`, `expires_at` and `rotate_by` may be there. Lists are separated by spaces. JSON lines have the same names,
-//! with lists as lists or as text. A digest is 64 hexadecimal digits or base64, with or without padding. A time is whole
-//! Unix seconds or RFC 3339. An empty field is as absent; a key without an end never expires.
+//! CSV has a line of headings: `sha256`, `name` and `environment` are needed; `permissions`,
+//! `owner`, `allowed_cidrs`, `not_before`, `expires_at` and `rotate_by` are optional. Lists are
+//! separated by spaces. JSON lines have the same names, with lists as arrays or as text. A digest
+//! is 64 hexadecimal digits or base64, with or without padding. A time is RFC 3339 text or whole
+//! Unix seconds. An empty field counts as absent; a key without an expiry never expires.
 //!
-//! Whatever a file holds, reading it takes time that grows with its length and not faster, and memory for its good lines
-//! and a few mistakes: a line has a longest length, a file has a largest number of lines, and reading stops there.
+//! Whatever a file holds, reading it takes time that grows with its length and not faster, and
+//! memory for its good lines and a few mistakes: a line has a longest length, a file has a largest
+//! number of lines, and reading stops there.
 
 mod bad;
 mod rows;
@@ -25,7 +27,8 @@ use super::Key;
 use super::draft::{Draft, Mistake, NewKey};
 use crate::clock;
 
-/// The longest line of a file, in bytes. One that says all that may be said of a key has some 12,000.
+/// The longest line of a file, in bytes. One that says all that may be said of a key has some
+/// 12,000.
 pub const MOST_BYTES_A_LINE: usize = 64 * 1024;
 
 /// How the lines are written.
@@ -46,7 +49,8 @@ pub struct GoodLine {
     pub digest: Digest,
     /// What the key shall be.
     pub draft: Draft,
-    /// Whether the line says when the key is due for rotation. Where it does not, that depends on the day of the import.
+    /// Whether the line says when the key is due for rotation. If it does not, that depends on the
+    /// day of the import.
     pub says_rotate_by: bool,
 }
 
@@ -77,7 +81,8 @@ const FIELDS: [&str; 9] = [
 ];
 
 impl GoodLine {
-    /// Whether this is the key that an import of the line has made, and it is still as the line says.
+    /// Whether this is the key that an import of the line has made, and it is still as the line
+    /// says.
     #[must_use]
     pub fn has_become(&self, key: &Key) -> bool {
         let made = Draft {
@@ -95,14 +100,16 @@ impl GoodLine {
     }
 }
 
-/// Reads a file of no more than `most` lines. A digest that comes twice is a mistake of the second line.
+/// Reads a file of no more than `most` lines. A digest that comes twice is a mistake of the second
+/// line.
 ///
 /// # Errors
 /// If there are more lines; the rest of the file is not looked at.
 pub fn parse(text: &str, format: Format, most: usize, now: i64) -> Result<Parsed, TooManyLines> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parsed = Parsed::default();
-    // Looked for before anything is taken apart: a reader of CSV takes in a whole line, with a place for each field.
+    // Looked for before anything is taken apart: a reader of CSV takes in a whole line, with a
+    // place for each field.
     if let Some((_, number)) = text.lines().zip(1..).find(|(line, _)| line.len() > MOST_BYTES_A_LINE) {
         parsed.bad.add(BadLine::new(number, "line", "must be at most 65536 bytes"));
         return Ok(parsed);

@@ -1,11 +1,13 @@
-//! The legal changes of a key, as functions from a key to the key that it becomes. Rules: see `model.rs`.
+//! The legal changes of a key, as functions from a key to the key that it becomes. Rules: see
+//! `model.rs`.
 
 use flint_contract::key::Digest;
 
 use super::draft::{Amendment, CheckedAmendment, Draft};
 use super::{Key, Refusal, State};
 
-/// What is needed of the outside world to make a key: its name, its secret's digest, and who asks when.
+/// What is needed of the outside world to make a key: its name, its secret's digest, and who asks
+/// when.
 #[derive(Clone, Debug)]
 pub struct Issuance {
     /// The new key's public name.
@@ -70,7 +72,8 @@ impl Key {
     /// Changes what the amendment names. `None`: that is how it was already.
     ///
     /// # Errors
-    /// The key is revoked, or was changed in the meantime, or its end would move away after a rotation.
+    /// The key is revoked, or was changed in the meantime, or its end would move away after a
+    /// rotation.
     pub fn amend(&self, now: i64, amendment: CheckedAmendment) -> Result<Option<Self>, Refusal> {
         let amendment = Amendment::from(amendment);
         if amendment.version.is_some_and(|version| version != self.version) {
@@ -103,8 +106,9 @@ impl Key {
         self.expires_at.zip(self.not_before).is_some_and(|(end, begin)| end <= begin)
     }
 
-    /// Makes the key that takes over, and sets this one's end (rules 3 and 4). The new key lives as long as this one
-    /// was meant to. With no overlap this key is revoked, which holds whatever a gateway's clock says.
+    /// Makes the key that takes over, and sets this one's end (rules 3 and 4). The new key lives as
+    /// long as this one was meant to. With no overlap this key is revoked, which holds whatever a
+    /// gateway's clock says.
     ///
     /// # Errors
     /// The key is revoked, has expired, or has already been rotated.

@@ -1,11 +1,13 @@
-//! Which notices are due of a key: that it ends, or should be rotated, in 30, 14, 7 or 1 days. Pure.
+//! Which notices are due of a key: that it ends, or should be rotated, in 30, 14, 7 or 1 days.
+//! Pure.
 //!
-//! 1. A notice is of a key, of what comes (its end, its rotation), of the time when that comes, and of a step. Where
-//!    the time is changed, notices begin again.
-//! 2. Where several steps have been passed (nobody looked, or the key is made with a short life), only the nearest is
-//!    due.
+//! 1. A notice is of a key, of what comes (its end, its rotation), of the time when that comes, and
+//!    of a step. Where the time is changed, notices begin again.
+//! 2. Where several steps have been passed (nobody looked, or the key is made with a short life),
+//!    only the nearest is due.
 //! 3. A key that is over, or from which another takes over, has none: nobody has to act.
-//! 4. Of a rotation there is none where the key ends by then: the notices of its end say it already.
+//! 4. Of a rotation there is none where the key ends by then: the notices of its end say it
+//!    already.
 
 use super::{DAY, Key};
 
@@ -32,7 +34,8 @@ pub struct Notice {
     pub step: i64,
 }
 
-/// Times in which something may come of which a notice became due: after the first, until the second.
+/// Times in which something may come of which a notice became due: after the first, until the
+/// second.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
     /// What comes then was looked at before, or is nearer than this step.
@@ -41,11 +44,13 @@ pub struct Window {
     pub until: i64,
 }
 
-/// A delivery that failed is tried again after this, in seconds, then after twice as long, and so on.
+/// A delivery that failed is tried again after this, in seconds, then after twice as long, and so
+/// on.
 pub const FIRST_RETRY: i64 = 30;
 /// The longest time between two tries, in seconds.
 const LONGEST_RETRY: i64 = 3_600;
-/// How often a delivery is tried: eight times within an hour or so, and then hourly until about a day is over.
+/// How often a delivery is tried: eight times within an hour or so, and then hourly until about a
+/// day is over.
 const TRIES: i64 = 30;
 
 // === impl Kind ===
@@ -109,7 +114,8 @@ impl Notice {
     }
 }
 
-/// In which times something comes of which a notice became due since somebody looked last. They do not overlap.
+/// In which times something comes of which a notice became due since somebody looked last. They do
+/// not overlap.
 #[must_use]
 pub fn windows(looked_at: Option<i64>, now: i64) -> Vec<Window> {
     let mut nearer = now;
@@ -122,8 +128,8 @@ pub fn windows(looked_at: Option<i64>, now: i64) -> Vec<Window> {
     of_step.filter(|window| window.after < window.until).collect()
 }
 
-/// After how many seconds a delivery that has failed so many times is tried again. `None`: not any more. `jitter` moves
-/// it by up to a quarter, so that not all come back at once.
+/// After how many seconds a delivery that has failed so many times is tried again. `None`: not any
+/// more. `jitter` moves it by up to a quarter, so that not all come back at once.
 #[must_use]
 pub fn retry_after(failures: i64, first: i64, jitter: u8) -> Option<i64> {
     let doubled = u32::try_from(failures - 1).ok().filter(|_| failures < TRIES)?;

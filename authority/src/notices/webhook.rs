@@ -1,7 +1,9 @@
-//! The operator's HTTP endpoint that receives notices, as <https://www.standardwebhooks.com> describes it.
+//! The operator's HTTP endpoint that receives notices, as <https://www.standardwebhooks.com>
+//! describes it.
 //!
 //! 1. The URL may be a secret: whatever is shown of it is the scheme, the host and the port.
-//! 2. Any 2xx is success. Redirects are not followed: what is sent is for the place that was named. 410 ends it.
+//! 2. Any 2xx is success. Redirects are not followed: what is sent is for the place that was named.
+//!    410 ends it.
 //! 3. A delivery takes ten seconds at most, with everything.
 
 use std::fmt;
@@ -72,7 +74,8 @@ pub enum Failure {
 // === impl Webhook ===
 
 impl Webhook {
-    /// Reads a URL and a secret, if there is one. The certificates that this machine trusts are read now.
+    /// Reads a URL and a secret, if there is one. The certificates that this machine trusts are
+    /// read now.
     ///
     /// # Errors
     /// If one of them breaks its rule.
@@ -210,8 +213,8 @@ mod tests {
         }
     }
 
-    /// Worked by another program: `hmac.new(secret, message, "sha256")` of Python. These are the example values of the
-    /// convention's own libraries.
+    /// Worked by another program: `hmac.new(secret, message, "sha256")` of Python. These are the
+    /// example values of the convention's own libraries.
     #[test]
     fn a_signature_is_that_of_the_convention() {
         let key = parse_secret(SECRET).unwrap();

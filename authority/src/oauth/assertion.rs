@@ -1,4 +1,5 @@
-//! A client's signed assertion (RFC 7523 §3), judged by the keys that it was registered with. Nothing is fetched.
+//! A client's signed assertion (RFC 7523 §3), judged by the keys that it was registered with.
+//! Nothing is fetched.
 
 use super::authentication::Once;
 use super::client::Client;
@@ -14,7 +15,8 @@ const SKEW: i64 = 30;
 /// The most characters of an assertion's id.
 const MAX_JTI: usize = 256;
 
-/// Whether a client made this assertion for this server, now; what it must never show again if it did.
+/// Whether a client made this assertion for this server, now; what it must never show again if it
+/// did.
 #[must_use]
 pub fn judge(text: &str, client: &Client, issuer: &Issuer, now: i64) -> Option<Once> {
     let jws = Jws::parse(text)?;
@@ -31,7 +33,8 @@ pub fn judge(text: &str, client: &Client, issuer: &Issuer, now: i64) -> Option<O
     is_signed(&jws, client).then_some(Once { jti, expires_at })
 }
 
-/// Whether it is for this server and for nobody besides: one value, the issuer or the token endpoint.
+/// Whether it is for this server and for nobody besides: one value, the issuer or the token
+/// endpoint.
 fn is_for(jws: &Jws<'_>, issuer: &Issuer) -> bool {
     let audience = match jws.claims.get("aud") {
         Some(serde_json::Value::Array(list)) if list.len() == 1 => list.first().and_then(|one| one.as_str()),

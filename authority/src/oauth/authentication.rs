@@ -1,7 +1,8 @@
 //! How a client shows what it is (RFC 6749 §2.3, RFC 7521 §4.2, RFC 7523 §2.2).
 //!
-//! 1. In one way at a time. Two, or an id beside the header that is another's, is a bad request.
-//! 2. In the way that it was registered with: a secret in header or body, a signed assertion, or the id alone.
+//! 1. In one way at a time. Two, or an id next to the header that is another's, is a bad request.
+//! 2. In the way that it was registered with: a secret in header or body, a signed assertion, or
+//!    the id alone.
 //! 3. A public client has no secret; what it adds as one is refused.
 //! 4. The halves of the header are form-decoded before they mean anything (§2.3.1).
 //! 5. Unknown, disabled, wrong: one answer for all of them.
@@ -79,7 +80,7 @@ pub fn read(header: &[&[u8]], params: &Params) -> Result<Shown, Fault> {
     Ok(Shown { client_id, proof })
 }
 
-/// An assertion names its client itself; an id beside it must be the same (RFC 7521 §4.2).
+/// An assertion names its client itself; an id next to it must be the same (RFC 7521 §4.2).
 fn read_assertion(assertion: Option<&str>, kind: Option<&str>, id: Option<&str>) -> Result<Shown, Fault> {
     let (Some(assertion), Some(kind)) = (assertion, kind) else {
         return Err(Fault::invalid_request(

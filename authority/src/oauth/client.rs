@@ -1,7 +1,8 @@
-//! A client, and the rules that make one good. Every mistake is found in one go, each with its field and the rule.
+//! A client, and the rules that make one good. Every mistake is found in one go, each with its
+//! field and the rule.
 //!
-//! 1. A confidential client keeps a secret (`client_secret_basic`, `client_secret_post`) or a key (`private_key_jwt`); a
-//!    public one keeps nothing (`none`).
+//! 1. A confidential client keeps a secret (`client_secret_basic`, `client_secret_post`) or a key
+//!    (`private_key_jwt`); a public one keeps nothing (`none`).
 //! 2. Only a confidential client gets tokens for itself (`client_credentials`).
 //! 3. One that sends users here (`authorization_code`) has a redirect URI.
 //! 4. Kind and environment never change: tokens that are out in the world rest on them.
@@ -217,7 +218,8 @@ impl Client {
         self.registration.grant_types.contains(&grant)
     }
 
-    /// Which redirect URI a request means: the one that it names, if it is registered; the only one, if it names none.
+    /// Which redirect URI a request means: the one that it names, if it is registered; the only
+    /// one, if it names none.
     #[must_use]
     pub fn redirect_uri(&self, asked: Option<&str>) -> Option<String> {
         let registered = &self.registration.redirect_uris;

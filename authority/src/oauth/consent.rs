@@ -1,10 +1,12 @@
 //! What a user is asked, and what comes of the answer.
 //!
-//! 1. What the user does not hold is not offered. If nothing is left, nothing is asked and access is denied.
-//! 2. A user is asked each time, but for a confidential client that has all of it already, from this user and for this
-//!    resource (RFC 6749 §10.2: a public client could be anyone).
+//! 1. What the user does not hold is not offered. If nothing is left, nothing is asked and access
+//!    is denied.
+//! 2. A user is asked each time, but for a confidential client that has all of it already, from
+//!    this user and for this resource (RFC 6749 §10.2: a public client could be anyone).
 //! 3. What comes back must have been offered; less may come back, and more never does.
-//! 4. A grant says what the user said last: what was unticked is taken out of it, what was not asked for stays in it.
+//! 4. A grant says what the user said last: what was unticked is taken out of it, what was not
+//!    asked for stays in it.
 
 use super::client::{Client, Kind};
 use super::scope;
@@ -33,7 +35,8 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotOffered;
 
-/// Decides what a user is asked. `granted`: what the live grant of this client, user and resource has, if there is one.
+/// Decides what a user is asked. `granted`: what the live grant of this client, user and resource
+/// has, if there is one.
 #[must_use]
 pub fn next(asked: &[String], client: &Client, held: &[String], granted: Option<&[String]>) -> Next {
     let offered = scope::narrow(&scope::narrow(asked, &client.registration.permissions), held);

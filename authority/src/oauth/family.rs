@@ -1,11 +1,13 @@
 //! A code, and every token that came of it: the state machine of a grant in use.
 //!
-//! A family is waiting (its code was not exchanged), alive, or ended. Nothing leads away from ended.
+//! A family is waiting (its code was not exchanged), alive, or ended. Nothing leads away from
+//! ended.
 //!
-//! 1. A code is exchanged once, within its 60 seconds, by its client, with its redirect URI if one is sent, and with the
-//!    verifier of its challenge. Whatever is wrong, the answer is the same.
+//! 1. A code is exchanged once, within its 60 seconds, by its client, with its redirect URI if one
+//!    is sent, and with the verifier of its challenge. Whatever is wrong, the answer is the same.
 //! 2. An exchanged code that comes again from its client ends the family, whatever comes with it.
-//! 3. A refresh token is used once, before it was idle for too long and before the family is too old.
+//! 3. A refresh token is used once, before it was idle for too long and before the family is too
+//!    old.
 //! 4. A used one that comes again from its client ends the family.
 //! 5. What another client shows changes nothing.
 
@@ -118,7 +120,8 @@ impl Family {
     }
 }
 
-/// What a new token of a family may do: what is wanted of it, as far as client, user and grant still may.
+/// What a new token of a family may do: what is wanted of it, as far as client, user and grant
+/// still may.
 #[must_use]
 pub fn still_allowed(wanted: &[String], client: &[String], user: &[String], grant: &[String]) -> Vec<String> {
     scope::narrow(&scope::narrow(&scope::narrow(wanted, client), user), grant)

@@ -1,7 +1,9 @@
-//! What goes wrong, in the words of the standards (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, RFC 9101 §6.3).
+//! What goes wrong, in the words of the standards (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, RFC
+//! 9101 §6.3).
 //!
-//! A description is a fixed text of the characters that RFC 6749 allows (`%x20-21 / %x23-5B / %x5D-7E`): it says which rule
-//! was broken and repeats nothing that was sent.
+//! A description is a fixed text of the characters that RFC 6749 allows
+//! (`%x20-21 / %x23-5B / %x5D-7E`): it says which rule was broken and repeats nothing that was
+//! sent.
 
 /// An error and what it says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! Public keys as JSON (RFC 7517, RFC 7518 §6, RFC 8037), and signatures that they made.
 //!
-//! A key says of which algorithms it is by what it is, and narrows that by its own `alg`; a signature's header chooses
-//! among those and no others (RFC 8725 §3.1).
+//! A key says of which algorithms it is by what it is, and narrows that by its own `alg`; a
+//! signature's header chooses among those and no others (RFC 8725 §3.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +43,8 @@ pub fn is_private(key: &Value) -> bool {
 }
 
 impl PublicKey {
-    /// Reads a key. `None`: it is none that checks signatures, or of a kind or size that is not looked at.
+    /// Reads a key. `None`: it is none that checks signatures, or of a kind or size that is not
+    /// looked at.
     #[must_use]
     pub fn parse(key: &Value) -> Option<Self> {
         let text = |name: &str| key.get(name).and_then(Value::as_str);

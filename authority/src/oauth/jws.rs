@@ -21,7 +21,8 @@ pub struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes one apart. `None`: it is none. A header with `crit` is one that is not understood (RFC 7515 §4.1.11).
+    /// Takes one apart. `None`: it is none. A header with `crit` is one that is not understood (RFC
+    /// 7515 §4.1.11).
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.').filter(|_| text.len() <= MAX_LENGTH)?;

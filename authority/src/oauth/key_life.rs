@@ -1,13 +1,15 @@
 //! The life of the keys that sign tokens, as functions of their times.
 //!
 //! 1. A key is next, current, previous or withdrawn. It is published in the first three states.
-//! 2. The current one signs: of the published keys whose time to sign has come, the one whose time came last.
-//! 3. A new key is published at once and signs a quarter of an hour later, so that anyone who caches the set for some
-//!    minutes has it by then.
-//! 4. A key stays published until the last token that it signed has expired, and ten minutes more, for clocks that
-//!    differ.
+//! 2. The current one signs: of the published keys whose time to sign has come, the one whose time
+//!    came last.
+//! 3. A new key is published at once and signs a quarter of an hour later, so that anyone who
+//!    caches the set for some minutes has it by then.
+//! 4. A key stays published until the last token that it signed has expired, and ten minutes more,
+//!    for clocks that differ.
 //! 5. A key that no longer signs may be withdrawn before its time: what it signed last breaks.
-//! 6. If nothing else helps, a new key signs at once and all others are withdrawn at once: live tokens break.
+//! 6. If nothing else helps, a new key signs at once and all others are withdrawn at once: live
+//!    tokens break.
 
 use super::client::MAX_ACCESS_SECONDS;
 

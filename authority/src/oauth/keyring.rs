@@ -1,8 +1,9 @@
-//! The private halves of signing keys: PKCS #8 files `<kid>.pem` in a folder, for their owner's eyes only.
+//! The private halves of signing keys: PKCS #8 files `<kid>.pem` in a folder, for their owner's
+//! eyes only.
 //!
-//! They are never in the database, so that a copy of it signs nothing. `ring` signs and makes keys, as it does for TLS
-//! here; it makes no RSA keys, which `rsa` does. (`rsa` never touches a private key again: its operations with one are
-//! not of constant time.)
+//! They are never in the database, so that a copy of it signs nothing. `ring` signs and makes keys,
+//! as it does for TLS here; it makes no RSA keys, which `rsa` does. (`rsa` never touches a private
+//! key again: its operations with one are not of constant time.)
 
 use std::collections::HashMap;
 use std::fmt;
@@ -68,7 +69,7 @@ impl Keyring {
         Self { folder, read: Mutex::default() }
     }
 
-    /// The folder beside a database in a file.
+    /// The folder next to a database in a file.
     #[must_use]
     pub fn beside(database: &Path) -> Self {
         let mut folder = database.as_os_str().to_owned();
@@ -82,7 +83,8 @@ impl Keyring {
         &self.folder
     }
 
-    /// Makes a key and writes its file; when this returns it is on the disk. What it tells is the public half.
+    /// Makes a key and writes its file; when this returns it is on the disk. What it tells is the
+    /// public half.
     ///
     /// # Errors
     /// If the file cannot be written, or no key be made.
@@ -132,7 +134,8 @@ impl Keyring {
     }
 
     fn path(&self, kid: &str) -> PathBuf {
-        // Ids are made here, of letters, digits and `_`; anything else must not lead out of the folder.
+        // Ids are made here, of letters, digits and `_`; anything else must not lead out of the
+        // folder.
         let is_id = kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         self.folder.join(if is_id { format!("{kid}.pem") } else { "unknown.pem".into() })
     }
@@ -243,7 +246,8 @@ fn new_pkcs8(algorithm: Algorithm) -> Result<Vec<u8>, KeyError> {
             let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
             made.map(|der| der.as_ref().to_vec()).map_err(|_| KeyError::NoRandomness)
         }
-        // The first version of the format: others do not read the second one, which `ring` would make.
+        // The first version of the format: others do not read the second one, which `ring` would
+        // make.
         Algorithm::EdDsa => {
             let seed: [u8; 32] = secret::random().map_err(|_| KeyError::NoRandomness)?;
             Ok([&ED25519_HEAD[..], &seed].concat())

@@ -1,7 +1,8 @@
 //! The parameters of a request, from its query or its body (RFC 6749 §3.1, §3.2 and appendix B).
 //!
 //! 1. A parameter without a value counts as absent.
-//! 2. A value is bytes: `state` comes back as it was, whatever it is made of. Everything else must be UTF-8.
+//! 2. A value is bytes: `state` comes back as it was, whatever it is made of. Everything else must
+//!    be UTF-8.
 //! 3. A parameter that comes twice is never first-wins or last-wins: it is told.
 
 use std::borrow::Cow;

@@ -21,7 +21,8 @@ pub fn is_verifier(text: &str) -> bool {
     (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved)
 }
 
-/// Whether a verifier is the one of a challenge. Both are digests of what is secret, so time tells nothing of it.
+/// Whether a verifier is the one of a challenge. Both are digests of what is secret, so time tells
+/// nothing of it.
 #[must_use]
 pub fn matches(challenge: &str, verifier: &str) -> bool {
     let digest = Digest::of(verifier.as_bytes());

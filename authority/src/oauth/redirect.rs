@@ -1,7 +1,9 @@
-//! Redirect URIs: which may be registered, which one of a request is, and how an answer is added to one.
+//! Redirect URIs: which may be registered, which one of a request is, and how an answer is added to
+//! one.
 //!
-//! What is registered is made of the characters of a URI and nothing else (RFC 3986 §2), so that no browser reads it
-//! otherwise than this does. A request's is compared byte for byte (RFC 9700 §2.1).
+//! What is registered is made of the characters of a URI and nothing else (RFC 3986 §2), so that no
+//! browser reads it otherwise than this does. A request's is compared byte for byte (RFC 9700
+//! §2.1).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
@@ -9,7 +11,7 @@ use super::client::Kind;
 
 /// The most characters of a redirect URI.
 pub const MAX_LENGTH: usize = 2_048;
-/// The rule, for whoever registers one.
+/// The rule, for anyone who registers one.
 pub const RULE: &str = "must be an absolute URI without fragment, user, * or spaces, at most 2048 characters: https, http \
                         on localhost, 127.0.0.1 or [::1], or for public clients a scheme with a dot in it";
 

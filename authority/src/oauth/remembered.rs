@@ -1,5 +1,6 @@
-//! Clients that were found lately, so that a user can be sent back with an error while the database does not answer (RFC 6749
-//! §4.1.2.1). Nothing is granted by this: it says only where errors may go.
+//! Clients that were found lately, so that a user can be sent back with an error while the database
+//! does not answer (RFC 6749 §4.1.2.1). Nothing is granted by this: it says only where errors may
+//! go.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,9 @@
-//! The authorization request: what is asked for, and where a fault is told (RFC 6749 §4.1.1 and §4.1.2.1).
+//! The authorization request: what is asked for, and where a fault is told (RFC 6749 §4.1.1 and
+//! §4.1.2.1).
 //!
-//! Client and redirect URI are looked at first. As long as they are not known to be good nobody is sent anywhere: the
-//! user sees a page. From then on every fault goes back to the client, the first that is found.
+//! Client and redirect URI are looked at first. As long as they are not known to be good nobody is
+//! sent anywhere: the user sees a page. From then on every fault goes back to the client, the first
+//! that is found.
 
 use super::client::{Client, GrantType};
 use super::fault::Fault;

@@ -1,6 +1,7 @@
 //! Scopes: permissions and grants, one space between (RFC 6749 §3.3, contract §3).
 //!
-//! A scope is compared as grants are: `documents:*` has `documents:read` in it, and nothing is implied otherwise.
+//! A scope is compared as grants are: `documents:*` has `documents:read` in it, and nothing is
+//! implied otherwise.
 
 use flint_contract::permission::{grants, is_grant};
 
@@ -16,7 +17,8 @@ pub struct Malformed;
 /// Reads a scope: each permission once, in the order in which they came.
 ///
 /// # Errors
-/// If it is more than a hundred, or anything in it is no permission. Two spaces are one too many (RFC 6749 §3.3).
+/// If it is more than a hundred, or anything in it is no permission. Two spaces are one too many
+/// (RFC 6749 §3.3).
 pub fn parse(text: &str) -> Result<Vec<String>, Malformed> {
     let mut list: Vec<String> = Vec::new();
     for (count, word) in text.split(' ').enumerate() {
@@ -54,7 +56,8 @@ pub fn covers_all(held: &[String], wanted: &[String]) -> bool {
     wanted.iter().all(|one| covers(held, one))
 }
 
-/// What is in both: never more than either. `documents:*` by somebody who holds `documents:read` is `documents:read`.
+/// What is in both: never more than either. `documents:*` by somebody who holds `documents:read` is
+/// `documents:read`.
 #[must_use]
 pub fn narrow(wanted: &[String], held: &[String]) -> Vec<String> {
     let mut both: Vec<String> = Vec::new();

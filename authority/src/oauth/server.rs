@@ -1,4 +1,5 @@
-//! This server as an authorization server: who it is, what its tokens are for, and what it signs them with.
+//! This server as an authorization server: who it is, what its tokens are for, and what it signs
+//! them with.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -95,8 +96,8 @@ impl Server {
         }
     }
 
-    /// What everybody may read. It is read from the database only if something has changed since; if the database does not
-    /// answer in time, what is known is said again.
+    /// What everybody may read. It is read from the database only if something has changed since;
+    /// if the database does not answer in time, what is known is said again.
     ///
     /// # Errors
     /// If nothing is known yet, and the database fails.
@@ -128,7 +129,8 @@ impl Server {
         self.kept.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys that are published. SQLite is asked for them each time: its counter moves with every token.
+    /// The keys that are published. SQLite is asked for them each time: its counter moves with
+    /// every token.
     async fn signing_keys(&self, store: &Store, now: i64) -> Result<Vec<SigningKey>, StoreError> {
         if store.news_told().is_none() {
             return store.signing_keys(now).await;
@@ -148,7 +150,8 @@ impl Server {
         Ok(found)
     }
 
-    /// Takes an access token apart that one of the published keys has signed. `None`: it is none of ours.
+    /// Takes an access token apart that one of the published keys has signed. `None`: it is none of
+    /// ours.
     ///
     /// # Errors
     /// If the database fails.

@@ -8,7 +8,8 @@ use super::keyring::{KeyError, PrivateKey};
 
 /// What a token's header says that it is (RFC 9068 §2.1).
 pub const TYPE: &str = "at+jwt";
-/// How far a gateway's clock may be behind ours, in seconds: for so long a token that has expired may still pass there.
+/// How far a gateway's clock may be behind ours, in seconds: for so long a token that has expired
+/// may still pass there.
 pub const MAX_SKEW: i64 = 300;
 
 /// What a token says. There is no personal data in it but an id.

@@ -1,4 +1,5 @@
-//! The bodies of requests, which have to come on, and of answers, whose end is told, or frees what their request had.
+//! Bodies. Those of requests must keep arriving; the end of a response body is reported, or frees
+//! what its request held.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -121,7 +122,8 @@ impl Body for AnswerBody {
     }
 }
 
-/// Keeps something until an answer has been taken, or nobody takes it any more: it is in memory as long.
+/// Keeps something until an answer has been taken, or nobody takes it any more: it is in memory as
+/// long.
 pub(crate) fn until_taken<T: Send + Unpin + 'static>(response: Response, kept: T) -> Response {
     response.map(|body| AnyBody::new(Keeping { body, _kept: kept }))
 }

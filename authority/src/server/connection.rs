@@ -27,14 +27,17 @@ use super::progress::{Overdue, Progress};
 use super::stream::Watched;
 use super::tls::Tls;
 
-/// How often an HTTP/2 connection is asked whether it still lives, and how long the answer may take.
+/// How often an HTTP/2 connection is asked whether it still lives, and how long the answer may
+/// take.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
-/// The largest head of a request, in bytes; there may be 100 headers. A connection takes as much memory while one comes.
+/// The largest head of a request, in bytes; there may be 100 headers. A connection takes as much
+/// memory while one comes.
 const MOST_HEAD: usize = 32 * 1024;
 /// How many requests there are at a time on an HTTP/2 connection.
 const MOST_STREAMS: u32 = 100;
-/// How much of a body comes before somebody reads it, in bytes; of all bodies of an HTTP/2 connection twice as much.
+/// How much of a body comes before somebody reads it, in bytes; of all bodies of an HTTP/2
+/// connection twice as much.
 const WINDOW: u32 = 64 * 1024;
 
 /// What every connection is served with.

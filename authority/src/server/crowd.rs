@@ -1,11 +1,13 @@
 //! The connections that are open, and which of them end if there is no room for another.
 //!
-//! 1. A connection belongs to the gateway whose token was shown on it; any other belongs to the address that it comes from,
-//!    an IPv6 address with the 2^64 around it.
-//! 2. If all are taken, those end on which nothing is asked: of the address that has most of them, the longest quiet first.
-//! 3. If on each something is asked, and one address has more than a quarter of all, its oldest end. A trusted proxy is not
-//!    one client, and is spared that.
-//! 4. Those of gateways stay, unless one gateway has more than half of all: then its quiet ones end, or its oldest.
+//! 1. A connection belongs to the gateway whose token was shown on it; any other belongs to the
+//!    address that it comes from, an IPv6 address with the 2^64 around it.
+//! 2. If all are taken, those end on which nothing is asked: of the address that has most of them,
+//!    the longest quiet first.
+//! 3. If on each something is asked, and one address has more than a quarter of all, its oldest
+//!    end. A trusted proxy is not one client, and is spared that.
+//! 4. Those of gateways stay, unless one gateway has more than half of all: then its quiet ones
+//!    end, or its oldest.
 //! 5. A hundredth part of all ends at once, so that looking at all of them is paid for seldom.
 
 use std::collections::HashMap;
@@ -194,7 +196,7 @@ fn first(looks: &[&Look], some: usize) -> Vec<u64> {
     looks.iter().take(some).map(|look| look.number).collect()
 }
 
-/// Whoever has one IPv6 address has the 2^64 around it as well.
+/// Anyone who has one IPv6 address has the 2^64 around it as well.
 fn block_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),

@@ -1,7 +1,8 @@
 //! How much a client may take of the server's time and room.
 //!
-//! None of these ends a held call of a gateway, nor the quiet time between two calls on a connection that is kept: closing
-//! such a connection just when it is used again would make a call fail now and then, so that time is long.
+//! None of these ends a held call of a gateway, nor the quiet time between two calls on a
+//! connection that is kept: closing such a connection just when it is used again would make a call
+//! fail now and then, so that time is long.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use std::time::Duration;
 pub struct Limits {
     /// How many connections are open at once; for more, idle ones are closed (`crowd`).
     pub connections: usize,
-    /// How long the head of a request may take from its first byte on, the first request from the connection on, and
-    /// so the TLS handshake.
+    /// How long the head of a request may take from its first byte on, the first request from the
+    /// connection on, and so the TLS handshake.
     pub head: Duration,
     /// How long a body may bring nothing.
     pub body_pause: Duration,
@@ -23,7 +24,8 @@ pub struct Limits {
     pub answer: Duration,
     /// How long a connection is kept on which nothing is asked.
     pub idle: Duration,
-    /// How long to wait after the system could not give another connection, as where there are too many open files.
+    /// How long to wait after the system could not give another connection, as where there are too
+    /// many open files.
     pub accept_pause: Duration,
     /// How long requests may take to end after the program was told to stop.
     pub grace: Duration,

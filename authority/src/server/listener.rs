@@ -1,4 +1,5 @@
-//! Accepts connections: never more than are allowed at once, and whatever errors the system reports.
+//! Accepts connections: never more than are allowed at once, and whatever errors the system
+//! reports.
 
 use std::future::Future;
 use std::io;
@@ -80,7 +81,7 @@ pub(crate) async fn run(mut listener: impl Accept, serving: Arc<Serving>) {
         }
         while connections.try_join_next().is_some() {}
     }
-    // Whoever comes now shall go elsewhere.
+    // Anyone who comes now shall go elsewhere.
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
@@ -144,7 +145,7 @@ mod tests {
 
     use crate::server::limits::Limits;
 
-    /// Fails so often, with too many open files, before it goes on.
+    /// Fails so often, with too many open files, before it continues.
     struct Failing {
         listener: TcpListener,
         left: usize,

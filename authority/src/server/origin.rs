@@ -1,9 +1,10 @@
 //! The origin of a request: the other end of the connection, or what a trusted proxy says of it.
 //!
-//! Anyone can send `X-Forwarded-For`. It counts only where the peer of the connection is a trusted proxy, and only as
-//! far as trusted proxies have written it: it is read from the right, each trusted address leads one further to the
-//! left, and the first that is not trusted is the client's. What is no address ends the walk at the last one that was
-//! good. `Forwarded` (RFC 7239) is not read: two headers that say the same thing can say different things.
+//! Anyone can send `X-Forwarded-For`. It counts only if the peer of the connection is a trusted
+//! proxy, and only as far as trusted proxies have written it: it is read from the right, each
+//! trusted address leads one further to the left, and the first that is not trusted is the
+//! client's. Anything that is not an address ends the walk at the last good one. `Forwarded` (RFC
+//! 7239) is not read: two headers that say the same thing can say different things.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -79,7 +80,8 @@ pub(super) fn is_trusted(address: IpAddr, proxies: &[Proxy]) -> bool {
     proxies.iter().any(|proxy| proxy.0.contains(address))
 }
 
-/// What a list header says, all its lines as one, from the right. A line that is no text is an item that means nothing.
+/// What a list header says, all its lines as one, from the right. A line that is no text is an item
+/// that means nothing.
 fn items<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     lines

@@ -1,8 +1,9 @@
-//! What a connection is doing, and by when it must have gone on.
+//! What a connection is doing, and by when it must make progress.
 //!
-//! Hyper's own time for reading a head also runs between requests on a connection that is kept, and not while it finds
-//! out the version; so the time is kept here. The bytes that pass (`stream`) and the requests (`connection`) tell what
-//! happens; [`Progress::overdue`] waits until nothing has happened for too long.
+//! Hyper's own time for reading a head also runs between requests on a connection that is kept, and
+//! not while it finds out the version; so the time is measured here. The bytes that pass (`stream`)
+//! and the requests (`connection`) tell what happens; [`Progress::overdue`] waits until nothing has
+//! happened for too long.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -182,7 +183,8 @@ impl Progress {
         let mut state = self.lock();
         let result = change(&mut state);
         let next = state.deadline(&self.limits).map(|deadline| deadline.0);
-        // A later time is seen when the earlier one has come: most requests are over long before any.
+        // A later time is seen when the earlier one has come: most requests are over long before
+        // any.
         let is_earlier = next.is_some_and(|next| state.awaited.is_none_or(|awaited| next < awaited));
         if is_earlier {
             state.awaited = next;

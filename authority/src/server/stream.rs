@@ -1,5 +1,5 @@
-//! The bytes of a connection, as seen by the code that keeps its time: what comes in, and whether what goes out is
-//! taken.
+//! The bytes of a connection, as seen by the code that keeps its time: what comes in, and whether
+//! what goes out is taken.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

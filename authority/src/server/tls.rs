@@ -1,7 +1,8 @@
-//! TLS of our own: a certificate and its key from two PEM files, which are read again while the program runs.
+//! TLS without a proxy: a certificate and its key from two PEM files, which are read again while
+//! the program runs.
 //!
-//! A pair that cannot be used changes nothing: the previous one stays in use, and the log says why. No message has
-//! anything of what a file holds.
+//! A pair that cannot be used changes nothing: the previous one stays in use, and the log says why.
+//! No message has anything of what a file holds.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -81,7 +82,8 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Reads the files again, if they are not those that were read last. Whether there is another certificate now.
+    /// Reads the files again, if they are not those that were read last. Whether there is another
+    /// certificate now.
     ///
     /// # Errors
     /// If they cannot be used; the same ones are complained of once.

@@ -1,5 +1,5 @@
-//! The audit log: who did what to what, when, from where, before and after. Lines are only ever added; the database
-//! itself refuses anything else.
+//! The audit log: who changed what, when and from where, with the values before and after. It is
+//! append-only; the database itself refuses anything else.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;

@@ -1,7 +1,7 @@
 //! Connections to the database.
 //!
-//! A SQLite file is opened by SQLite alone: see `files`. It is there before the first connection, so that none is ever
-//! made with the mode of the process.
+//! A SQLite file is opened by SQLite alone: see `files`. It is there before the first connection,
+//! so that none is ever made with the mode of the process.
 
 use std::net::IpAddr;
 use std::str::FromStr as _;
@@ -50,8 +50,8 @@ pub(super) async fn connect(database: &Database) -> Result<AnyConnection, StoreE
     Ok(AnyConnection::connect_with(&options(database)?).await?)
 }
 
-/// The host of a PostgreSQL server to which the connection may be in the clear: one on another machine, without an
-/// `sslmode` that insists on TLS.
+/// The host of a PostgreSQL server to which the connection may be in the clear: one on another
+/// machine, without an `sslmode` that insists on TLS.
 pub(super) fn host_in_the_clear(database: &Database) -> Option<String> {
     let Database::Postgres(url) = database else {
         return None;
@@ -79,7 +79,8 @@ async fn connect_pool(database: &Database, files: Option<Arc<Files>>) -> Result<
                 let Some(files) = files else {
                     return Ok(());
                 };
-                // It would read another log than the others in this process do, by the index of theirs.
+                // It would read another log than the others in this process do, by the index of
+                // theirs.
                 files.check().map_err(|error| sqlx::Error::Configuration(error.to_string().into()))?;
                 set_up(connection).await
             })
@@ -107,7 +108,8 @@ fn options(database: &Database) -> Result<AnyConnectOptions, StoreError> {
     let url = match database {
         Database::Postgres(url) => url.clone(),
         Database::Sqlite(path) => {
-            // Encoded, or a path with a percent sign would be another file than the one that was made private.
+            // Encoded, or a path with a percent sign would be another file than the one that was
+            // made private.
             let path = percent_encode(path.as_os_str().as_encoded_bytes(), IN_A_PATH);
             format!("sqlite://{path}?mode=rw")
         }

@@ -1,12 +1,13 @@
-//! Whose fault a failure is. Of a database that is away or busy people are told to try again; of a fault of the program, or
-//! of a row that it cannot read, they are not.
+//! Whose fault a failure is. Of a database that is away or busy people are told to try again; of a
+//! fault of the program, or of a row that it cannot read, they are not.
 
 use super::StoreError;
 
-/// What SQLite says that only a fault of the program can be behind: SQLITE_ERROR, _CORRUPT, _TOOBIG, _CONSTRAINT,
-/// _MISMATCH, _MISUSE, _RANGE, _NOTADB.
+/// What SQLite says that only a fault of the program can be behind: SQLITE_ERROR, _CORRUPT,
+/// _TOOBIG, _CONSTRAINT, _MISMATCH, _MISUSE, _RANGE, _NOTADB.
 const OURS_OF_SQLITE: [i64; 8] = [1, 11, 18, 19, 20, 21, 25, 26];
-/// The same of PostgreSQL, by the class of SQLSTATE: cardinality, data, integrity, names and syntax, internal.
+/// The same of PostgreSQL, by the class of SQLSTATE: cardinality, data, integrity, names and
+/// syntax, internal.
 const OURS_OF_POSTGRES: [&str; 5] = ["21", "22", "23", "42", "XX"];
 
 impl StoreError {

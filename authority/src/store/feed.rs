@@ -28,7 +28,8 @@ pub enum Position {
     Beginning,
     /// It has every change up to this number, and they are in effect there.
     After(i64),
-    /// It has every change up to this number of a whole new table, which takes effect only at its end.
+    /// It has every change up to this number of a whole new table, which takes effect only at its
+    /// end.
     Loading(i64),
     /// Its cursor is of another database, or of none: it needs a whole new table.
     Unknown,
@@ -51,7 +52,8 @@ pub(super) async fn ensure(pool: &AnyPool) -> Result<(String, i64), StoreError> 
 }
 
 impl Store {
-    /// Reads a cursor. One that this database did not give is [`Position::Unknown`], whatever it looks like.
+    /// Reads a cursor. One that this database did not give is [`Position::Unknown`], whatever it
+    /// looks like.
     ///
     /// # Errors
     /// If the database fails.
@@ -66,7 +68,8 @@ impl Store {
         if let Some(position) = known() {
             return Ok(position);
         }
-        // Another process may have given it, and news of that change or of a restore not yet come here.
+        // Another process may have given it, and news of that change or of a restore not yet come
+        // here.
         self.look_for_changes().await?;
         Ok(known().unwrap_or(Position::Unknown))
     }
@@ -76,16 +79,18 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn changes(&self, from: Position, limit: u32) -> Result<Answer, StoreError> {
-        // An answer says that the gateway's table is up to date, which nobody can say of files that others do not see.
+        // An answer says that the gateway's table is up to date, which nobody can say of files that
+        // others do not see.
         self.check_files()?;
-        // Before the rows: a cursor of an epoch that is over does no harm, one that is ahead of its rows would.
+        // Before the rows: a cursor of an epoch that is over does no harm, one that is ahead of its
+        // rows would.
         let epoch = self.epoch();
         let seq = from.seq();
         // A table that begins from nothing has nothing to forget.
         let sql = if seq == 0 { FIRST } else { NEXT };
         let limit = i64::from(limit);
-        // The tokens first, and with them how far changes have come: no key is read that is younger than a token that was
-        // not there yet.
+        // The tokens first, and with them how far changes have come: no key is read that is younger
+        // than a token that was not there yet.
         let (until, mut tokens) = self.revoked_tokens(seq, limit + 1).await?;
         let mut rows = self.feed_rows(sql, (seq, until), limit + 1).await?;
         let is_shortened = shorten(&mut rows, limit);
@@ -144,8 +149,8 @@ impl Store {
         }
     }
 
-    /// Revoked access tokens after a change, in order, and the number of the latest change that is committed. Those that
-    /// have expired everywhere are left out.
+    /// Revoked access tokens after a change, in order, and the number of the latest change that is
+    /// committed. Those that have expired everywhere are left out.
     async fn revoked_tokens(&self, seq: i64, limit: i64) -> Result<(i64, Vec<TokenRow>), StoreError> {
         let sql = "SELECT feed.change_seq AS latest, token.change_seq, jti, expires_at FROM feed \
                    LEFT JOIN oauth_revoked_token AS token ON token.change_seq > $1 AND expires_at > $2 \
@@ -168,8 +173,8 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT change_seq FROM feed WHERE one = 1").fetch_one(&self.pool).await?)
     }
 
-    /// Reads the number of the latest change, and the epoch that it is of, and wakes whoever waits for it. In another
-    /// epoch than before everybody is woken: every cursor is unknown now.
+    /// Reads the number of the latest change, and the epoch that it is of, and wakes anyone who
+    /// waits for it. In another epoch than before everybody is woken: every cursor is unknown now.
     ///
     /// # Errors
     /// If the database fails.
@@ -191,7 +196,8 @@ impl Store {
     }
 }
 
-/// What a gateway is told of a key. A million of them are read at a cold start, so there is nothing else in it.
+/// What a gateway is told of a key. A million of them are read at a cold start, so there is nothing
+/// else in it.
 #[derive(FromRow)]
 struct FeedRow {
     change_seq: i64,
@@ -207,7 +213,8 @@ struct FeedRow {
     removed_at: Option<i64>,
 }
 
-/// Leaves what one page has, and says whether there was more: of `limit` rows and so many bytes, but one row at least.
+/// Leaves what one page has, and says whether there was more: of `limit` rows and so many bytes,
+/// but one row at least.
 fn shorten(rows: &mut Vec<FeedRow>, limit: i64) -> bool {
     let mut bytes = 0;
     let fits = |row: &&FeedRow| {
@@ -235,7 +242,7 @@ struct TokenRow {
     expires_at: i64,
 }
 
-/// One, if there is any, beside the number of the latest change.
+/// One, if there is any, next to the number of the latest change.
 #[derive(FromRow)]
 struct MaybeTokenRow {
     latest: i64,

@@ -1,21 +1,26 @@
 //! The files of a SQLite database: made for their owner alone, and watched while they are open.
 //!
-//! SQLite keeps processes apart with locks on `flint.db`, and POSIX drops all locks of a process on a file when the process
-//! closes *any* descriptor of it. The next client that closes then believes itself alone, and deletes the log under us: what
-//! is written from then on is lost, and what others write is not seen.
+//! SQLite keeps processes apart with locks on `flint.db`, and POSIX drops all locks of a process on
+//! a file when the process closes *any* descriptor of it. The next client that closes then believes
+//! itself alone, and deletes the log under us: what is written from then on is lost, and what
+//! others write is not seen.
 //!
-//! 1. Nothing but SQLite opens `flint.db`, `-wal` or `-shm` in this process while it is connected. The database is made
-//!    once, before the first connection, with mode 0600; SQLite gives the other two the same mode. `stat` opens nothing.
-//! 2. One connection stays open for as long as the store is. So the process always holds the shared lock, and nobody
-//!    who honours it deletes or replaces a file.
-//! 3. All the same, each write checks that the three names still belong to the files that are open, before it begins and
-//!    again before it is answered. On Linux, [`watch`] also looks for the lock itself, every second.
-//! 4. Once a check fails, nothing is written, gateways are fed nothing and nobody is authenticated (a revocation by another
-//!    process might not be seen) until the process is restarted. The connections are left as they are at the end: closing the last one would write an old log into the database, and delete the new one.
-//!    [`watch`] writes what the process has seen last to another file, for `flint restore`.
+//! 1. Nothing but SQLite opens `flint.db`, `-wal` or `-shm` in this process while it is connected.
+//!    The database is made once, before the first connection, with mode 0600; SQLite gives the
+//!    other two the same mode. `stat` opens nothing.
+//! 2. One connection stays open for as long as the store is. So the process always holds the shared
+//!    lock, and nobody who honours it deletes or replaces a file.
+//! 3. All the same, each write checks that the three names still belong to the files that are open,
+//!    before it begins and again before it is answered. On Linux, [`watch`] also looks for the lock
+//!    itself, every second.
+//! 4. Once a check fails, nothing is written, gateways are fed nothing and nobody is authenticated
+//!    (a revocation by another process might not be seen) until the process is restarted. The
+//!    connections are left as they are at the end: closing the last one would write an old log into
+//!    the database, and delete the new one. [`watch`] writes what the process has seen last to
+//!    another file, for `flint restore`.
 //!
-//! SQLite can be told to keep its log (`SQLITE_FCNTL_PERSIST_WAL`), but that binds only the connection that says so, not
-//! the other client, and needs `unsafe`.
+//! SQLite can be told to keep its log (`SQLITE_FCNTL_PERSIST_WAL`), but that binds only the
+//! connection that says so, not the other client, and needs `unsafe`.
 
 #[cfg(target_os = "linux")]
 mod descriptors;
@@ -41,7 +46,8 @@ type Identity = (u64, u64);
 /// The files of a database that this process has open.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// The database, its log and the log's index, with what each name belonged to when they were opened.
+    /// The database, its log and the log's index, with what each name belonged to when they were
+    /// opened.
     opened: [(PathBuf, Identity); 3],
     /// Kept open, and with it the shared lock.
     first: Mutex<Option<AnyConnection>>,
@@ -82,7 +88,8 @@ impl Files {
         })
     }
 
-    /// Refuses if the files by these names are not those that are open, or were not at any time before.
+    /// Refuses if the files by these names are not those that are open, or were not at any time
+    /// before.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if let Some(fault) = self.fault.get() {
             return Err(StoreError::Unsafe(fault.clone()));
@@ -137,7 +144,7 @@ impl Files {
         StoreError::Unsafe(fault.clone())
     }
 
-    /// Writes what this process still sees to a new file beside the database.
+    /// Writes what this process still sees to a new file next to the database.
     async fn rescue(&self) -> Result<PathBuf, StoreError> {
         let [(database, _), ..] = &self.opened;
         let path = with_suffix(database, &format!(".rescued-{}", clock::now()));
@@ -186,7 +193,8 @@ pub async fn watch(store: Arc<Store>) {
 
 /// Makes a database for its owner alone, if there is none.
 pub(super) fn make(path: &Path) -> io::Result<()> {
-    // Another connection of this process must not open the file before this descriptor of it is closed.
+    // Another connection of this process must not open the file before this descriptor of it is
+    // closed.
     static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     match create_new(path) {
@@ -209,7 +217,7 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// Whether a path leads to the database or to one of SQLite's files beside it.
+/// Whether a path leads to the database or to one of SQLite's files next to it.
 pub(super) fn is_of_database(path: &Path, database: &Path) -> bool {
     let same = |other: &Path| {
         path == other || identity(path).is_ok_and(|found| identity(other).is_ok_and(|other| found == other))

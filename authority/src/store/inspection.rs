@@ -12,9 +12,9 @@ impl Store {
         Ok(Some(verdict).filter(|verdict| verdict != "ok"))
     }
 
-    /// By how many seconds the clocks of gateways are ahead and behind, as their reports since a time say: the end of
-    /// what was counted against when it came in. A report may be late, so a clock is behind only if all of a process's
-    /// reports say so. Nothing, if there are no reports.
+    /// By how many seconds the clocks of gateways are ahead and behind, as their reports since a
+    /// time say: the end of what was counted against when it came in. A report may be late, so a
+    /// clock is behind only if all of a process's reports say so. Nothing, if there are no reports.
     ///
     /// # Errors
     /// If the database fails.

@@ -105,7 +105,7 @@ impl Store {
         Ok(after)
     }
 
-    /// Ends a key for good. Revoking a revoked key changes nothing and is no error.
+    /// Ends a key for good. Revoking a revoked key changes nothing and is not an error.
     ///
     /// # Errors
     /// If there is no such key.
@@ -136,7 +136,7 @@ impl Store {
         Ok(after)
     }
 
-    /// Revokes the key that this is the secret of: whoever holds a key may end it.
+    /// Revokes the key that this is the secret of: anyone who holds a key may end it.
     ///
     /// # Errors
     /// If it is no key of this authority.
@@ -152,7 +152,8 @@ impl Store {
             .await
     }
 
-    /// Removes a key that is over: lists and gateways forget it, and its digest is never taken again.
+    /// Removes a key that is over: lists and gateways forget it, and its digest is never taken
+    /// again.
     ///
     /// # Errors
     /// If there is no such key, or it is not over.
@@ -195,8 +196,8 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Finds a key that nobody else changes before the commit: of two changes at the same time the second sees the first,
-    /// and neither fails because of the other.
+    /// Finds a key that nobody else changes before the commit: of two changes at the same time the
+    /// second sees the first, and neither fails because of the other.
     pub(super) async fn find_to_change(&mut self, id: &str) -> Result<Key, StoreError> {
         self.lock_changes().await?;
         find(&mut self.tx, id).await

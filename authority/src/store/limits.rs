@@ -1,7 +1,8 @@
-//! How many there may be of what people make besides keys. Lists of these are read whole, so they must not grow for ever.
+//! How many there may be of what people make besides keys. Lists of these are read whole, so they
+//! must not grow for ever.
 //!
-//! If there are as many as may be, what ended longest ago is forgotten for another; the audit log still knows of it. Where
-//! nothing has ended, another is refused.
+//! If there are as many as may be, what ended longest ago is forgotten for another; the audit log
+//! still knows of it. If nothing has ended, another is refused.
 
 use super::{StoreError, Write};
 
@@ -51,7 +52,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Refuses to offer another permission if there are as many as may be. One that is there may be described again.
+    /// Refuses to offer another permission if there are as many as may be. One that is there may be
+    /// described again.
     pub(super) async fn room_for_permission(&mut self, name: &str) -> Result<(), StoreError> {
         let sql = "SELECT COUNT(*) FROM permission WHERE name <> $1";
         let count: i64 = sqlx::query_scalar(sql).bind(name.to_owned()).fetch_one(&mut *self.tx).await?;

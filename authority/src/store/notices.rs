@@ -1,12 +1,14 @@
 //! Notices of what comes of keys: which there are, and how far their delivery is.
 //!
-//! 1. A look reads what became due since the last one: keys whose time has come within a step (by the indexes of those
-//!    times), and keys that were made or changed since. So a million keys cost nothing while nothing happens to them.
-//! 2. A notice is made once, whichever server looks: its row says so. Several servers may look and deliver at the same
-//!    time.
-//! 3. Who delivers a notice claims it for a while first, so no two deliver it at once. It is delivered at least once:
-//!    where a program is killed between the receiver's 2xx and the note of it, the notice comes again after that while,
-//!    under the same id. A restored backup forgets which were sent since.
+//! 1. A look reads what became due since the last one: keys whose time has come within a step (by
+//!    the indexes of those times), and keys that were made or changed since. So a million keys cost
+//!    nothing while nothing happens to them.
+//! 2. A notice is made once, whichever server looks: its row says so. Several servers may look and
+//!    deliver at the same time.
+//! 3. Who delivers a notice claims it for a while first, so no two deliver it at once. It is
+//!    delivered at least once: where a program is killed between the receiver's 2xx and the note of
+//!    it, the notice comes again after that while, under the same id. A restored backup forgets
+//!    which were sent since.
 //! 4. What no longer holds by the time that it could be delivered, is not.
 
 use sqlx::{AssertSqlSafe, FromRow};
@@ -118,7 +120,8 @@ impl Store {
 
     /// Looks at the keys of which this comes within a window.
     async fn look_through(&self, kind: Kind, window: Window, now: i64) -> Result<usize, StoreError> {
-        // As the index has it. One query for both would read all that end at one time again for each page of them.
+        // As the index has it. One query for both would read all that end at one time again for
+        // each page of them.
         let time = match kind {
             Kind::Expiring => "COALESCE(expires_at, 9223372036854775807)",
             Kind::RotationDue => "rotate_by",
@@ -201,7 +204,8 @@ impl Store {
         Ok(count)
     }
 
-    /// Takes the next notice to deliver: nobody else does for a minute. What no longer holds is settled on the way.
+    /// Takes the next notice to deliver: nobody else does for a minute. What no longer holds is
+    /// settled on the way.
     ///
     /// # Errors
     /// If the database fails.
@@ -257,7 +261,8 @@ impl Store {
             Delivery::Failed { reason, again_at: None } => (Some("given_up"), None, Some(reason.as_str())),
             Delivery::Failed { reason, again_at } => (None, *again_at, Some(reason.as_str())),
         };
-        // Where a claim was too old and somebody else tries it now, that failure counts and not this one.
+        // Where a claim was too old and somebody else tries it now, that failure counts and not
+        // this one.
         let sql = "UPDATE notice SET outcome = $1, next_attempt_at = $2 WHERE id = $3 \
                    AND next_attempt_at IS NOT NULL AND (attempts = $4 OR $1 = 'sent')";
         let mut write = self.write().await?;

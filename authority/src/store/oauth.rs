@@ -1,13 +1,15 @@
-//! What OAuth needs to be remembered. The rules are in `crate::oauth`; here is that they hold for several servers at once.
+//! What OAuth has to remember. The rules are in `crate::oauth`; this module makes them hold for
+//! several servers at once.
 //!
-//! 1. Secrets, codes and refresh tokens are kept as their SHA-256; what could be shown again is nowhere.
-//! 2. Whatever is used once is marked as used by a statement that finds it unused, in the transaction that issues what
-//!    comes of it. Of many at the same moment one finds it so.
-//! 3. An access token is known before it is answered, and its end is in the feed before the end is answered. Whoever ends
-//!    something locks its row; whoever issues for it has locked the row before, and so nothing is issued in between.
-//!    Locks are taken in one order: client, user, grant, family, feed.
+//! 1. Secrets, codes and refresh tokens are kept as their SHA-256; what could be shown again is
+//!    nowhere.
+//! 2. Whatever is used once is marked as used by a statement that finds it unused, in the
+//!    transaction that issues what comes of it. Of many at the same moment one finds it so.
+//! 3. An access token is known before it is answered, and its end is in the feed before the end is
+//!    answered. Ending something locks its row, and so does issuing for it, so nothing is issued in
+//!    between. Locks are taken in one order: client, user, grant, family, feed.
 //! 4. What ended is in the journal too: a restored backup brings nothing of it back.
-//! 5. What can be of no use any more is forgotten.
+//! 5. What can no longer be used is deleted.
 
 pub mod clients; // who may ask
 pub mod users; // who grants
@@ -37,8 +39,8 @@ fn write_list<T: AsRef<str>>(list: &[T]) -> String {
 }
 
 impl Store {
-    /// What a statement that reads ends with, so that the row stays as it is until the commit while others read it too.
-    /// On SQLite a transaction that writes has begun with that.
+    /// What a statement that reads ends with, so that the row stays as it is until the commit while
+    /// others read it too. On SQLite a transaction that writes has begun with that.
     fn shared(&self) -> &'static str {
         match self.database {
             Database::Sqlite(_) => "",

@@ -1,13 +1,16 @@
 //! What has to happen after a backup was restored.
 //!
-//! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and every gateway takes the
-//!    whole table again: change numbers of the lost time are given again to other changes. It begins before anything is
-//!    set right, so that it has begun also where that is stopped on its way and gone on with at the next start.
+//! 1. A restored database gets a new epoch, so that every gateway's cursor is unknown to it and
+//!    every gateway takes the whole table again: change numbers of the lost time are given again to
+//!    other changes. It begins before anything is set right, so that it has already begun if that
+//!    is interrupted and continued at the next start.
 //! 2. Whatever the journal says was revoked is revoked.
-//! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later change of the key.
+//! 3. A key that the journal says ends earlier ends earlier, unless the database knows of a later
+//!    change of the key.
 //! 4. A revocation that the journal lacks is added to it.
-//! 5. All sessions end: one that was ended since must not go on.
-//! 6. All codes and refresh tokens end, and whatever of OAuth ended since ends again (`oauth::restoring`).
+//! 5. All sessions end: one that was ended since the backup must not become valid again.
+//! 6. All codes and refresh tokens end, and whatever of OAuth ended since ends again
+//!    (`oauth::restoring`).
 
 pub mod backup; // copies of the database, and putting one in its place
 pub mod journal; // revocations, also kept outside the database
@@ -55,8 +58,8 @@ struct Revoked {
 }
 
 impl Store {
-    /// Brings database and journal into step. With `restored`, or where the journal knows better than the database,
-    /// the database gets a new epoch.
+    /// Brings database and journal into step. With `restored`, or where the journal knows better
+    /// than the database, the database gets a new epoch.
     ///
     /// # Errors
     /// If database or journal fail.
@@ -109,8 +112,9 @@ impl Store {
         self.find_behind(&known.revoked, now, |key, entry| is_behind_revocation(key, entry, now)).await
     }
 
-    /// The ids of the keys that are behind what the journal has of them. They are looked up in large bites and without a
-    /// lock, and of those that are refused already no row is read: a journal may be long, and hardly any key is behind it.
+    /// The ids of the keys that are behind what the journal has of them. They are looked up in
+    /// large bites and without a lock, and of those that are refused already no row is read: a
+    /// journal may be long, and hardly any key is behind it.
     async fn find_behind<'known, T>(
         &self,
         known: &'known HashMap<Digest, T>,
@@ -128,7 +132,8 @@ impl Store {
             for digest in chunk {
                 query = query.bind(digest.as_bytes().to_vec());
             }
-            // A key that the database does not know cannot be imported either: that asks the journal.
+            // A key that the database does not know cannot be imported either: that asks the
+            // journal.
             for row in query.fetch_all(&self.pool).await? {
                 let key = row.into_key()?;
                 let told = known.get(&key.digest).filter(|told| is_behind(&key, told));
@@ -166,7 +171,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a key the earlier end that the journal has, where the database is older than that. Returns whether it did.
+    /// Gives a key the earlier end that the journal has, where the database is older than that.
+    /// Returns whether it did.
     async fn bring_forward(&self, id: &str, end: &ExpiryChange, now: i64) -> Result<bool, StoreError> {
         let Some((mut write, before)) = self.lock_key(id).await? else {
             return Ok(false);
@@ -181,7 +187,8 @@ impl Store {
         Ok(true)
     }
 
-    /// How many keys pass that the journal says are revoked, and how many are revoked of which it knows nothing.
+    /// How many keys pass that the journal says are revoked, and how many are revoked of which it
+    /// knows nothing.
     pub(crate) async fn compare_with(&self, known: &Known, now: i64) -> Result<(usize, usize), StoreError> {
         let behind = self.find_unrevoked(known, now).await?;
         Ok((behind.len(), self.missing_from(known).await?.len()))
@@ -221,7 +228,8 @@ impl Store {
     }
 }
 
-/// A key that is refused already is behind nothing, also where the journal has an earlier time: of an attempt that failed.
+/// A key that is refused already is behind nothing, also where the journal has an earlier time: of
+/// an attempt that failed.
 fn is_behind_revocation(key: &Key, entry: &Revocation, now: i64) -> bool {
     key.state(now) != State::Revoked && key.revoked_at.is_none_or(|time| time > entry.revoked_at)
 }

@@ -1,10 +1,11 @@
-//! Who may do how much at a time, so that nobody keeps all the others waiting.
+//! How much each caller may do at a time, so that nobody keeps all others waiting.
 //!
-//! 1. Whoever shows a credential does a few things at a time with it. What more they ask for waits in a line of their own.
-//! 2. What reads a lot of the database, as lists and searches do, goes a few at a time, whoever asks: fewer than there are
-//!    connections to the database, so that gateways and revocations find one.
-//! 3. Files are imported one at a time: each is one transaction, for which everybody else who writes waits.
-//! 4. Who has waited for too long is told to come again.
+//! 1. Each credential may do a few things at a time. Further requests with it wait in a separate
+//!    queue.
+//! 2. Operations that read a lot, such as lists and searches, run a few at a time over all callers:
+//!    fewer than there are connections to the database, so that gateways and revocations find one.
+//! 3. Files are imported one at a time: each is one transaction, and all other writers wait for it.
+//! 4. A caller that has waited too long is told to try again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,10 +22,11 @@ pub const OF_A_CALLER: usize = 4;
 const SLOW_OF_A_CALLER: usize = 2;
 /// How many sign in at a time, whoever they are.
 const SIGN_INS: usize = 8;
-/// How many reports of one gateway are taken in at a time, and how many pages of the table are read for it.
+/// How many reports of one gateway are taken in at a time, and how many pages of the table are read
+/// for it.
 pub const OF_A_GATEWAY: usize = 16;
-/// How many calls for the table are held for one gateway at a time: one for each process that is followed, and as many
-/// again while their connections are made anew.
+/// How many calls for the table are held for one gateway at a time: one for each process that is
+/// followed, and as many again while their connections are made again.
 const HELD_FOR_A_GATEWAY: usize = 20_000;
 /// How many are held for all gateways.
 const HELD_FOR_ALL: usize = 50_000;
@@ -90,7 +92,8 @@ impl Turns {
         Ok([take(own)?, take(Arc::clone(&self.held))?])
     }
 
-    /// A turn among all that read a lot (rule 2). Of one caller there are fewer at a time, so that one is left for others.
+    /// A turn among all that read a lot (rule 2). Of one caller there are fewer at a time, so that
+    /// one is left for others.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if it takes too long.
@@ -99,7 +102,8 @@ impl Turns {
         Ok([own, wait_for(Arc::clone(&self.slow)).await?])
     }
 
-    /// A turn among those who sign in. Each attempt is written down, and whoever writes waits for the others.
+    /// A turn among those who sign in. Each attempt is written down, and anyone who writes waits
+    /// for the others.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if it takes too long.

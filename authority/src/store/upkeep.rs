@@ -13,7 +13,8 @@ use crate::clock;
 
 /// How often reports are added up at most.
 const ROLL_UP: Duration = Duration::from_secs(2);
-/// Adding up rests this many times as long as it worked: it never takes more than a tenth of a core.
+/// Adding up rests this many times as long as it worked: it never takes more than a tenth of a
+/// core.
 const REST: u32 = 9;
 /// How often old things are forgotten.
 const PRUNE: Duration = Duration::from_secs(3_600);

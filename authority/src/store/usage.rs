@@ -1,4 +1,4 @@
-//! What keys were used for: reports as gateways send them, added up by minute, hour and day.
+//! Use of keys: the reports that gateways send, added up by minute, hour and day.
 
 pub mod activity; // sums over time
 pub mod first_use; // since when a key is used

@@ -22,7 +22,8 @@ pub fn to_json_lines(lines: &[AuditLine]) -> String {
     lines.iter().map(|line| format!("{}\n", json!(line))).collect()
 }
 
-/// The lines as comma-separated values, with headings. What a spreadsheet would take for a formula is defused.
+/// The lines as comma-separated values, with headings. What a spreadsheet would take for a formula
+/// is defused.
 #[must_use]
 pub fn to_csv(lines: &[AuditLine]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());

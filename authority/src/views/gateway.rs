@@ -21,7 +21,8 @@ pub struct GatewayView {
     pub created_by: String,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
-    /// `applied`, `pending` or `silent`, as the worst of its processes; `unseen` without any, and `revoked`.
+    /// `applied`, `pending` or `silent`, as the worst of its processes; `unseen` without any, and
+    /// `revoked`.
     pub standing: GatewayStanding,
     /// The Envoy processes that were seen within a day.
     pub processes: Vec<ProcessView>,

@@ -1,4 +1,5 @@
-//! Clients, users and signing keys as people and programs see them, in the API and on the command line alike.
+//! Clients, users and signing keys as people and programs see them, in the API and on the command
+//! line alike.
 
 use serde::Serialize;
 use serde_json::Value;

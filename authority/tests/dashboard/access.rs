@@ -154,8 +154,8 @@ async fn signing_in_tells_nothing_and_is_slowed_down() {
         texts.push(answer.text.replace(name, ""));
     }
     assert_eq!(texts[0], texts[1]);
-    // Failures of most of an hour ahead, so that the wait does not end while a slow machine works. After a whole one the
-    // first failure would be forgotten.
+    // Failures of most of an hour ahead, so that the wait does not end while a slow machine works.
+    // After a whole one the first failure would be forgotten.
     let ahead = clock::now() + 3_000;
     for _ in 0..4 {
         let tried = dashboard.store.sign_in(NAME, "wrong".into(), None, ahead).await.unwrap();
@@ -245,7 +245,7 @@ async fn revoking_wants_no_password() {
     let new = NewKey { name: "x".into(), environment: "live".into(), ..NewKey::default() };
     let new = new.check(clock::now()).unwrap();
     let made = dashboard.store.create_key(new, clock::now(), &actor()).await.unwrap();
-    // Whoever knows the name guesses on.
+    // Anyone who knows the name guesses on.
     for number in 0..6 {
         let address = format!("10.0.0.{number}");
         dashboard.store.sign_in(NAME, "wrong".into(), Some(&address), clock::now()).await.unwrap();

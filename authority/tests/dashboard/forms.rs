@@ -218,7 +218,7 @@ async fn somebody_elses_change_is_not_overwritten_unseen() {
     let answer = one.post_raw(&page, &mine).await;
     answer.says(409, &["Someone else changed this key", "value=\"Mine\""]);
     assert_eq!(dashboard.store.key(&made.key.id).await.unwrap().name, "Theirs");
-    // Whoever sends it again has seen that.
+    // Anyone who sends it again has seen that.
     let newer = answer.hidden("version").unwrap();
     let again = [mine[0], ("version", newer.as_str()), mine[2], mine[3], mine[4]];
     assert!(one.post_raw(&page, &again).await.location().ends_with("?done=changed"));

@@ -25,7 +25,8 @@ async fn the_question_says_what_is_asked_for_and_what_is_not() {
     page.says(200, &["Allow Example &#60;App&#62;?", "api.example", "app.example", "eve", "/account/apps"]);
     let asked = page.between("class=\"scopes\"", "</fieldset>").unwrap();
     assert!(asked.contains("See documents") && !asked.contains("payments"), "{asked}");
-    // She cannot give what she does not have, and so nobody needs to be told that it is not asked for.
+    // She cannot give what she does not have, and so nobody needs to be told that it is not asked
+    // for.
     page.says(200, &["<code>payments:read</code>. That is more than you hold"]);
     let not_asked = page.between("class=\"withheld\"", "</ul>").unwrap();
     assert!(not_asked.contains("Change documents") && not_asked.contains("Your password"), "{not_asked}");
@@ -83,7 +84,8 @@ async fn users_are_not_led_to_the_pages_of_operators() {
         }
     }
     ada.post_raw("/account/apps", &[]).await.says(403, &["href=\"/account/apps\""]);
-    // Theirs is another session: it opens no page of operators, and an operator's opens none of theirs.
+    // Theirs is another session: it opens no page of operators, and an operator's opens none of
+    // theirs.
     assert!(ada.get("/settings/api-keys").await.location().starts_with("/sign-in"));
     let mut operator = dashboard.operator(0).await;
     assert!(operator.get("/account/apps").await.location().starts_with("/account/sign-in"));

@@ -1,5 +1,6 @@
-//! The dashboard without a browser: what pages and forms answer to those who play by the rules, and to those who do not.
-//! What it looks like and how it is used is tried in a real browser, in `tests/dashboard` of the repository.
+//! The dashboard without a browser: how pages and forms answer visitors who follow the rules, and
+//! visitors who do not. How it looks and how it is used is tested in a real browser, in
+//! `tests/dashboard` of the repository.
 
 mod visitor;
 

@@ -154,7 +154,7 @@ impl Dashboard {
         visitor
     }
 
-    /// Somebody who signed in so many seconds ago.
+    /// Somebody who signed in that many seconds ago.
     pub(crate) async fn operator(&self, seconds_ago: i64) -> Visitor {
         let now = clock::now() - seconds_ago;
         let done = self.store.sign_in(NAME, self.password.clone(), Some("127.0.0.1"), now).await.unwrap();

@@ -98,7 +98,8 @@ on_both! {
         let keep = Retention { minutes: -120, hours: 35 * 86_400, days: 400 * 86_400, reports: -1 };
         harness.store.prune_usage(keep, now).await.unwrap();
         assert_eq!((totals("1h").await, totals("24h").await, totals("90d").await), (0, 1, 1));
-        // The id was kept no longer either, so the report would count again: that is what its retention is for.
+        // The id was kept no longer either, so the report would count again: that is what its
+        // retention is for.
         report(&harness, "r-1b", now, json!([])).await;
     }
 }

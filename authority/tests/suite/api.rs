@@ -405,14 +405,16 @@ fn all_but(needs: flint::api::access::Needs) -> Vec<&'static str> {
     all
 }
 
-/// The description has every route and no other, and what it says of the answers of one is what they are.
+/// The description has every route and no other, and what it says of the answers of one is what
+/// they are.
 #[tokio::test]
 async fn the_description_is_of_these_routes() {
     let harness: Harness = Backend::Sqlite.start().await;
     let document = harness.client.get("/openapi.json").await.ok();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut described = Vec::new();
-    // What tokens are got with is there only with an issuer, and has the errors of its own standards.
+    // What tokens are got with is there only with an issuer, and has the errors of its own
+    // standards.
     let is_route = |path: &str| !path.starts_with("/oauth/") && !path.starts_with("/.well-known/");
     for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| is_route(path)) {
         described.extend(
@@ -436,7 +438,7 @@ async fn the_description_is_of_these_routes() {
     assert_eq!(fields.keys().collect::<Vec<_>>(), shown.as_object().unwrap().keys().collect::<Vec<_>>());
 }
 
-/// Schemathesis, against a program of its own: see tools/schemathesis.
+/// Schemathesis, against its own program: see tools/schemathesis.
 #[tokio::test]
 async fn answers_are_as_the_description_says() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/schemathesis");

@@ -35,8 +35,8 @@ async fn an_import_that_is_wrong_in_every_line_is_answered_briefly() {
     }
 }
 
-/// With this much address space the program lives, and does not live with a multiple of what it is sent. What threads
-/// set aside for themselves, and never use, would count too.
+/// With this much address space the program lives, and does not live with a multiple of what it is
+/// sent. What threads set aside for themselves, and never use, would count too.
 const A_GIBIBYTE: &str = "-v 1048576 && export MALLOC_ARENA_MAX=2";
 
 #[tokio::test]
@@ -258,7 +258,8 @@ async fn an_api_token_that_has_ended_makes_room_for_another() {
     assert!(tokens.len() == 2_000 && tokens.iter().all(|token| token.id != "tok_5"));
 }
 
-/// What the server says of an HTTP/2 connection: the pairs of its first frame, which is SETTINGS (RFC 9113, 6.5).
+/// What the server says of an HTTP/2 connection: the pairs of its first frame, which is SETTINGS
+/// (RFC 9113, 6.5).
 async fn settings(harness: &Harness) -> Vec<(u16, u32)> {
     let mut stream =
         TcpStream::connect(harness.client.base().strip_prefix("http://").unwrap()).await.unwrap();

@@ -110,7 +110,8 @@ on_both! {
             .map(|n| format!("{{\"sha256\":\"{}\",\"name\":\"k\",\"environment\":\"live\"}}\n", Digest::of(&n.to_be_bytes()).to_hex()))
             .collect();
         let lines = parse(&text, Format::JsonLines, 10_000, clock::now()).unwrap().good;
-        // The import does not go on until the other has made its key: it would wait for ever if it held the lock.
+        // The import does not continue until the other has made its key: it would wait for ever if
+        // it held the lock.
         let (begun, mut steps) = tokio::sync::mpsc::unbounded_channel();
         let (made, is_made) = std::sync::mpsc::channel();
         let import = tokio::spawn(async move {
@@ -175,7 +176,8 @@ on_both! {
             assert!(store.acknowledge(Acknowledgement { gateway_id, process_id, seq, at }).await.unwrap());
             store.write_acknowledgements().await.unwrap();
         };
-        // The old process lacks the latest change and is no longer seen; a newer one has come for it.
+        // The old process lacks the latest change and is no longer seen; a newer one has come for
+        // it.
         said("old", 0, now - 5_000).await;
         said("old", 0, now - 1_000).await;
         said("new", 1, now - 990).await;

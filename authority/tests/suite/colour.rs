@@ -58,7 +58,8 @@ async fn colour_comes_where_it_is_asked_for() {
         let case = format!("{environment:?} {option:?}");
         let told = run(&test.database, environment, &[&list[..], option].concat()).await;
         assert_eq!(stdout(&told).contains(ESCAPE), coloured, "{case}: {}", stdout(&told));
-        // An error of ours, one of the command line, and help, which ends before the options are read.
+        // An error of ours, one of the command line, and help, which ends before the options are
+        // read.
         for bad in [&["keys", "show", "key_x"][..], &["keys", "nonsense"]] {
             let told = run(&test.database, environment, &[option, bad].concat()).await;
             assert_eq!(stderr(&told).contains(ESCAPE), coloured, "{case}: {}", stderr(&told));

@@ -14,8 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::harness::{Backend, PATIENCE, nobody};
 use crate::program::{Serving, command};
 
-/// Asks the doctor about a URL until it gives these grades: it waits for a server for a few seconds only, and the machine
-/// may be slower.
+/// Asks the doctor about a URL until it gives these grades: it waits for a server for a few seconds
+/// only, and the machine may be slower.
 pub(crate) async fn until_graded(database: &Database, url: &str, roots: &str, expected: (&str, &str)) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -40,7 +40,8 @@ async fn grades(database: &Database, url: &str, roots: &str) -> (String, String)
     (grade("tls"), grade("reach"))
 }
 
-/// A server that is ready, for as long as the test runs, with a certificate for `localhost` that ends in so many days.
+/// A server that is ready, for as long as the test runs, with a certificate for `localhost` that
+/// ends in that many days.
 pub(crate) async fn tls_server(issuer: &CertifiedIssuer<'static, KeyPair>, days: u64) -> u16 {
     let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let end = UNIX_EPOCH + clock::since_epoch() + Duration::from_secs(days * 86_400);

@@ -4,7 +4,8 @@ use crate::client::Client;
 use crate::harness::Backend;
 use crate::program::{Serving, flint_json, until_held};
 
-/// Reports come in as fast as they go while the process is killed; whatever was answered 2xx must be known afterwards.
+/// Reports come in as fast as they go while the process is killed; whatever was answered 2xx must
+/// be known afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answered_report_survives_kill_9() {
     let test = Backend::Sqlite.database().await;

@@ -1,4 +1,4 @@
-//! A server in this process, on a free port and a database of its own.
+//! A server in this process, on a free port and its own database.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,8 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// How long something is awaited that must come. It says nothing of how soon it should: the machine may be slow.
+/// How long something is awaited that must come. It says nothing of how soon it should: the machine
+/// may be slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +164,8 @@ pub(crate) async fn many_keys(store: &Store, count: usize) -> Vec<String> {
     store.import_keys(&parsed.good, clock::now(), &actor()).await.unwrap()
 }
 
-/// An address that refuses connections for as long as the socket is kept: it is bound, so nobody else can listen there.
+/// An address that refuses connections for as long as the socket is kept: it is bound, so nobody
+/// else can listen there.
 pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -121,7 +121,8 @@ on_both! {
             assert_eq!(page["keys"].as_array().unwrap().len(), 1);
             table.cursor = page["cursor"].as_str().unwrap().into();
         }
-        // PostgreSQL is also asked every five seconds, whatever it tells. Each round but the first would wait for that.
+        // PostgreSQL is also asked every five seconds, whatever it tells. Each round but the first
+        // would wait for that.
         assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     }
 
@@ -190,7 +191,8 @@ on_both! {
         let mut table = Table::default();
         table.catch_up(&other.gateway("envoy-1").await, 100).await;
         assert_eq!((table.names(), table.resets), (1, 0));
-        // The same gateway now talks to another database, whose table replaces the whole of what it has.
+        // The same gateway now talks to another database, whose table replaces the whole of what it
+        // has.
         table.catch_up(&gateway, 2).await;
         assert_eq!((table.names(), table.resets), (5, 1));
         for nonsense in ["nonsense", "0", "%00", "a.b.c", "9999999999999999999999", "%F0%9F%94%91"] {
@@ -232,7 +234,7 @@ on_both! {
         table.catch_up(&gateway, 100).await;
         let held = tokio::spawn(hold(gateway.clone(), table.cursor.clone()));
         wait_until_held(&harness).await;
-        // As `flint restore` does, in a program of its own.
+        // As `flint restore` does, in its own program.
         let restorer = Store::open(&harness.database.database).await.unwrap();
         restorer.recover(true, clock::now()).await.unwrap();
         let page = held.await.unwrap();
@@ -266,7 +268,8 @@ on_both! {
         harness.key("CI").await;
         harness.key("Web").await;
         let mut table = Table::default();
-        // A page in the middle of a whole table is not in effect yet: its cursor acknowledges nothing.
+        // A page in the middle of a whole table is not in effect yet: its cursor acknowledges
+        // nothing.
         table.catch_up(&gateway, 1).await;
         assert!(harness.store.processes(0).await.unwrap().is_empty());
         // The answer is no acknowledgement; the next call is.
@@ -364,8 +367,9 @@ async fn held_calls_are_answered_when_the_server_stops() {
     assert!(begun.elapsed() < HELD, "it was answered when its time was over, after {:?}", begun.elapsed());
 }
 
-/// A transaction has taken its change number and is slow to commit. Were another, with the next number, to commit before
-/// it, a reader would see that one, remember its number, and never hear of the slow one.
+/// A transaction has taken its change number and is slow to commit. Were another, with the next
+/// number, to commit before it, a reader would see that one, remember its number, and never hear of
+/// the slow one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_transaction_is_never_overtaken() {
     if !crate::postgres::is_there() {

@@ -1,4 +1,5 @@
-//! The authority from the outside: over HTTP, on the command line, and through the ends of its processes.
+//! The authority from the outside: over HTTP, on the command line, and through the ends of its
+//! processes.
 //!
 //! A test that is about the database runs on SQLite and on PostgreSQL: see `on_both!`.
 

@@ -14,7 +14,8 @@ use crate::client::Client;
 use crate::harness::{Backend, Harness, TestDatabase, on_both};
 use crate::program::command_of;
 
-/// So short that whoever is slow at all is too slow. What is quick enough is never tried with it.
+/// So short that anyone who is slow at all is too slow. What is quick enough is never tried with
+/// it.
 const SHORT: Duration = Duration::from_millis(20);
 
 async fn with_limits(limits: Limits) -> Harness {
@@ -49,7 +50,8 @@ async fn ask_alive(stream: &mut TcpStream) {
     }
 }
 
-/// `flint serve` as a shell starts it that has changed one of its limits first: a client for it, and its log.
+/// `flint serve` as a shell starts it that has changed one of its limits first: a client for it,
+/// and its log.
 pub(crate) async fn start_with(
     limit: &str,
     most: &str,
@@ -231,7 +233,8 @@ async fn http_2_in_the_clear_is_spoken() {
     assert_eq!((answer.status().as_u16(), answer.version()), (200, hyper::Version::HTTP_2));
 }
 
-/// Paths and heads as only scanners and broken clients send them: what is asked with the token, and what is answered.
+/// Paths and heads as only scanners and broken clients send them: what is asked with the token, and
+/// what is answered.
 const ODD: [(&str, &str, u16); 21] = [
     ("GET /v1/keys/%FF", "", 404),
     ("GET /v1/keys/%00", "", 404),

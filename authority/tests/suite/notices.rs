@@ -32,7 +32,7 @@ use crate::program::{command, flint_json, signal, stderr, stdout};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// What came, and the answers that are still to be given; 204 where there is none.
+/// What came, and the answers that are still to be given; 204 if there is none.
 #[derive(Clone)]
 struct Desk {
     came: mpsc::UnboundedSender<Received>,
@@ -104,7 +104,7 @@ async fn receive(
     (StatusCode::from_u16(answer).unwrap(), elsewhere)
 }
 
-/// A key that ends in so many days and is not due for rotation before.
+/// A key that ends in that many days and is not due for rotation before.
 async fn key_for(store: &Store, name: &str, days: i64, now: i64) -> Made {
     let new = NewKey {
         name: name.into(),
@@ -216,7 +216,7 @@ on_both! {
         assert_eq!(receiver.next_key().await, first.key.id);
         let second = key_for(&harness.store, "second", 5, clock::now()).await;
         until_counted(&harness, "SELECT COUNT(*) FROM notice", 2).await;
-        // The server looks on, and whoever starts anew tries again.
+        // The server looks on, and anyone who starts over tries again.
         let harness = Harness::with(harness.stop().await, receiver.settings()).await;
         let mut told = [receiver.next_key().await, receiver.next_key().await];
         told.sort_unstable();

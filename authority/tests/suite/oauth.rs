@@ -1,5 +1,5 @@
-//! The authorization server from the outside: the way of a grant, every row of the contract's table of errors, and attacks,
-//! each with the section of the RFC that tells of it.
+//! The authorization server from the outside: the flow of a grant, every row of the contract's
+//! table of errors, and attacks, each with the section of the RFC that describes it.
 
 mod browser; // a program that signs in and consents as a browser does
 mod world; // a server, a client, a user

@@ -1,4 +1,4 @@
-//! Usage reports that wait to be added up, from gateways that report what they like.
+//! Usage reports that wait to be added up, from gateways that may report anything.
 
 use std::path::Path;
 
@@ -127,7 +127,8 @@ on_both! {
         let now = clock::now();
         receive(&store, "r-1", vec![entry("key_1", 1, now)], now).await;
         receive(&store, "r-2", vec![entry("key_1", 2, now)], now).await;
-        // As a program leaves it that ended while it added up: one batch of both, and nothing written.
+        // As a program leaves it that ended while it added up: one batch of both, and nothing
+        // written.
         run(&test, "INSERT INTO usage_batch (id, begun_at, steps_done, most_entries) VALUES ('b', 1, 0, 2)").await;
         run(&test, "UPDATE usage_report SET batch_id = 'b'").await;
         assert!(store.roll_up_usage(now).await.unwrap());

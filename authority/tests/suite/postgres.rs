@@ -1,9 +1,10 @@
 //! One PostgreSQL server for all tests of this process, and a database in it for each.
 //!
-//! `FLINT_TEST_POSTGRES` may name a running server (a URL whose user may make databases). Otherwise `tools/postgres`
-//! finds or installs one; if it cannot, the tests on PostgreSQL fail, unless `FLINT_TEST_POSTGRES=none` says to leave
-//! them out. The server ends with this process, however that ends: a shell stands between them, and its standard input
-//! is a pipe that only this process holds.
+//! `FLINT_TEST_POSTGRES` may name a running server (a URL whose user may make databases). Otherwise
+//! `tools/postgres` finds or installs one; if it cannot, the tests on PostgreSQL fail, unless
+//! `FLINT_TEST_POSTGRES=none` says to leave them out. The server ends with this process, however
+//! that ends: a shell stands between them, and its standard input is a pipe that only this process
+//! holds.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ struct Server {
     _shell: Option<Child>,
 }
 
-/// PostgreSQL does not run as root, so this looks for a user to become, as `setpriv` wants it. That user may be unable to
-/// reach a checkout that belongs to root; then it gets a copy of the programs.
+/// PostgreSQL does not run as root, so this looks for a user to become, as `setpriv` wants it. That
+/// user may be unable to reach a checkout that belongs to root; then it gets a copy of the
+/// programs.
 const SCRIPT: &str = r#"
 set -e
 directory=$1; binaries=$2
@@ -58,7 +60,8 @@ rm -rf "$directory"
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Whether there is a PostgreSQL to test on, which must be so unless somebody has said that there is none.
+/// Whether there is a PostgreSQL to test on, which must be so unless somebody has said that there
+/// is none.
 pub(crate) fn is_there() -> bool {
     if std::env::var("FLINT_TEST_POSTGRES").is_ok_and(|word| word == "none") {
         return false;

@@ -119,7 +119,8 @@ async fn a_path_is_taken_as_it_is_written() {
     }
 }
 
-/// A backup was at places where many can read it; and two restores within a second leave both databases of before.
+/// A backup was at places where many can read it; and two restores within a second leave both
+/// databases of before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_keeps_files_private_and_overwrites_none() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -296,7 +297,8 @@ on_both! {
             revoked_at,
             reason: None,
         };
-        // More lines than are looked up at once, of keys that the database never had, about those that it has.
+        // More lines than are looked up at once, of keys that the database never had, about those
+        // that it has.
         let mut lines: Vec<_> = (0..1_200_i64)
             .map(|number| entry(&Digest::of(&number.to_be_bytes()), "key_lost", now))
             .collect();
@@ -500,7 +502,8 @@ on_both! {
     }
 }
 
-/// Another change is under way, begun before the revocation and committed while it waits. It must not make it fail.
+/// Another change is under way, begun before the revocation and committed while it waits. It must
+/// not make it fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_waits_for_another_change_and_wins() {
     if !crate::postgres::is_there() {

@@ -76,7 +76,8 @@ async fn every_documented_exit_code_is_brought_about() {
     assert_eq!(seen, documented());
 }
 
-/// Who looks for something in a place that is mistyped hears of it, and finds no empty database there afterwards.
+/// Who looks for something in a place that is mistyped hears of it, and finds no empty database
+/// there afterwards.
 #[tokio::test]
 async fn a_database_that_is_not_there_is_not_made_by_who_looks_for_something() {
     let test = Backend::Sqlite.database().await;

@@ -1,4 +1,5 @@
-//! Guessing passwords is bounded, and nobody who merely knows a name keeps its owner out: operators and users alike.
+//! Guessing passwords is bounded, and nobody who merely knows a name keeps its owner out: operators
+//! and users alike.
 
 use std::sync::Arc;
 
@@ -166,7 +167,8 @@ on_both! {
             let outcomes = guesses.join_all().await;
             let heard = outcomes.iter().filter(|outcome| **outcome == Outcome::Wrong).count();
             assert_eq!((heard, outcomes.len()), (5, 20));
-            // Each that was heard is in the audit log, with where it came from and nothing of what was typed.
+            // Each that was heard is in the audit log, with where it came from and nothing of what
+            // was typed.
             let all = AuditFilter { limit: 100, ..AuditFilter::default() };
             let lines = ada.store.audit(&all).await.unwrap().lines;
             let failed: Vec<_> = lines.iter().filter(|line| line.action == failure).collect();

@@ -1,4 +1,4 @@
-//! What is missing for a run of the tests is said before anything runs, all of it at once.
+//! A test run names everything that it lacks, all at once, before anything runs.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,8 +1,10 @@
-//! An authority with synthetic keys: `GET /v1/key-table` and `POST /v1/usage` of the contract, and calls that the
-//! benchmark makes: `POST /bench/change?from=&count=`, the same with `&revoke=1`, `POST /bench/forget` (no cursor is
-//! known from then on, as after a restore of the database), and `GET /bench/state`.
+//! An authority with synthetic keys: `GET /v1/key-table` and `POST /v1/usage` of the contract, and
+//! calls that the benchmark makes: `POST /bench/change?from=&count=`, the same with `&revoke=1`,
+//! `POST /bench/forget` (no cursor is known from then on, as after a restore of the database), and
+//! `GET /bench/state`.
 //!
-//! The entries are rendered before the port is printed, so that what is measured is the gateway's time.
+//! The entries are rendered before the port is printed, so that what is measured is the gateway's
+//! time.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

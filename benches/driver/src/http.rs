@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as the benchmarks need, on blocking sockets: a server of a thread per connection, and the
-//! end of an answer.
+//! As much of HTTP/1.1 as the benchmarks need, on blocking sockets: a server with one thread per
+//! connection, and finding the end of a response.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -82,8 +82,8 @@ fn talk(mut stream: TcpStream, handle: &dyn Fn(&Request<'_>) -> Answer) -> io::R
     }
 }
 
-/// How long the message at the beginning of `bytes` is, head and body, once it is whole. Only lengths are known, no
-/// chunks: nobody here sends any.
+/// How long the message at the beginning of `bytes` is, head and body, once it is whole. Only
+/// lengths are known, no chunks: nobody here sends any.
 pub(crate) fn whole(bytes: &[u8]) -> Option<usize> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = &bytes[..end];

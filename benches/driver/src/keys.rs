@@ -9,8 +9,8 @@ pub(crate) enum Kind {
     Plain,
     /// They end, decades from now.
     Expiring,
-    /// As plain, but whoever imported them chose digests that differ in their first bytes alone. That of [`ORDINARY`] is
-    /// one that a key has.
+    /// As plain, but whoever imported them chose digests that differ in their first bytes alone.
+    /// That of [`ORDINARY`] is one that a key has.
     Chosen,
 }
 

@@ -1,5 +1,6 @@
-//! Load: a fixed number of requests over a few connections in lockstep. One request is under way on each; all are
-//! written, then all answers are read, so that the load is the same in every round, whatever Envoy does with it.
+//! Load: a fixed number of requests over a few connections in lockstep. Each connection has one
+//! request under way; all requests are written, then all responses are read, so that the load is
+//! the same in every round, whatever Envoy does with it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,10 +10,11 @@ use crate::http::whole;
 use crate::keys::key;
 use crate::number;
 
-/// Sends `requests` and prints how many seconds they took. Every answer must have the status asked for.
+/// Sends `requests` and prints how many seconds they took. Every answer must have the status asked
+/// for.
 ///
-/// The file `headers` holds the head of the request; `{key}` in it becomes one of the keys from `FIRST` on, taken in
-/// an order that jumps about.
+/// The file `headers` holds the head of the request; `{key}` in it becomes one of the keys from
+/// `FIRST` on, taken in an order that jumps about.
 pub(crate) fn run(
     port: &str,
     requests: &str,
@@ -29,7 +31,8 @@ pub(crate) fn run(
         [keys, first, ..] => (number(keys)?, number(first)?),
     };
     let template = template(headers)?;
-    // Made before the clock starts: the generator has a core to itself, but not all machines have two.
+    // Made before the clock starts: the generator has a core to itself, but not all machines have
+    // two.
     let messages: Vec<String> =
         (0..requests).map(|n| template.replace("{key}", &key(pick(n, keys, first)))).collect();
     let mut streams = (0..connections)
@@ -79,8 +82,8 @@ pub(crate) fn read_answer(stream: &mut TcpStream) -> Result<Vec<u8>, String> {
     Ok(held)
 }
 
-/// One of `keys` numbers from `first` on. Multiplying by an odd constant of 32 bits visits them in no pattern that a
-/// cache could follow.
+/// One of `keys` numbers from `first` on. Multiplying by an odd constant of 32 bits visits them in
+/// no pattern that a cache could follow.
 fn pick(n: usize, keys: u32, first: u32) -> u32 {
     let mixed = (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     first + (mixed % u64::from(keys.max(1))) as u32

@@ -1,5 +1,5 @@
-//! The longest request: one connection, one request after the other, until standard input ends. While it goes on,
-//! any line on standard input prints what there was since the last one.
+//! The longest request: one connection, one request after the other, until standard input ends.
+//! While it continues, any line on standard input prints what there was since the last one.
 
 use std::io::{BufRead, Write, stdin};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -14,8 +14,9 @@ use crate::number;
 #[derive(Debug, Default)]
 struct Latencies(Vec<u64>);
 
-/// Probes, and prints for each line of standard input: requests, then the median, the 99th and 99.9th percentile and
-/// the longest in microseconds, how many took more than 5 ms, and the five longest.
+/// Probes, and prints for each line of standard input: requests, then the median, the 99th and
+/// 99.9th percentile and the longest in microseconds, how many took more than 5 ms, and the five
+/// longest.
 ///
 /// With `key_number` it is the key of that number that asks, else one that no key looks like.
 pub(crate) fn run(port: &str, status: &str, headers: &str, key_number: Option<&str>) -> Result<(), String> {

@@ -1,4 +1,5 @@
-//! Tokens: grants to a client for itself, and whole exchanges of a code, in a closed loop on each of some connections.
+//! Tokens: grants to a client for itself, and whole exchanges of a code, in a closed loop on each
+//! of some connections.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -10,14 +11,16 @@ use crate::number;
 
 /// Gets `requests` tokens for the client itself. `basic` is what it authenticates with.
 ///
-/// Prints the seconds that all took, and the microseconds of the median and of the one in a hundred that is slowest.
+/// Prints the seconds that all took, and the microseconds of the median and of the one in a hundred
+/// that is slowest.
 pub(crate) fn grants(port: &str, requests: &str, connections: &str, basic: &str) -> Result<(), String> {
     let message = post(basic, "grant_type=client_credentials");
     run(port, requests, connections, &|stream| ask(stream, &message, "200").map(drop))
 }
 
-/// Makes `requests` codes at `target` with the session of `cookie`, and exchanges each. The client needs a grant of all that
-/// it asks for, so that nobody is asked. Prints the same as [`grants`], of both steps together.
+/// Makes `requests` codes at `target` with the session of `cookie`, and exchanges each. The client
+/// needs a grant of all that it asks for, so that nobody is asked. Prints the same as [`grants`],
+/// of both steps together.
 pub(crate) fn exchanges(
     port: &str,
     requests: &str,

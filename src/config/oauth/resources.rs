@@ -34,7 +34,8 @@ pub struct Resource {
     pub name: Box<str>,
     /// Where its metadata is; good between quotes in a header.
     pub metadata_url: Box<str>,
-    /// Path and query where the filter serves its metadata, and what it serves; `None` where somebody else does.
+    /// Path and query where the filter serves its metadata, and what it serves; `None` where
+    /// somebody else does.
     served: Option<(Box<str>, Box<[u8]>)>,
 }
 
@@ -54,8 +55,8 @@ impl Resources {
         self.places.as_ref().and_then(|_| self.at(path))
     }
 
-    /// Whether there are several resources and the path can be read in more than one way: then nobody knows which of
-    /// them it belongs to.
+    /// Whether there are several resources and the path can be read in more than one way: then
+    /// nobody knows which of them it belongs to.
     #[must_use]
     pub fn is_ambiguous(&self, path: Option<&[u8]>) -> bool {
         let path = path.and_then(|path| path.split(|byte| *byte == b'?').next());

@@ -130,7 +130,8 @@ fn an_unreadable_lease_does_not_end_the_polling() {
     vm.page(&page("c1", false, &[1, 2]));
     vm.tick(0).unwrap();
     store.set(&namespace().slot(Slot::Lease), b"unreadable", Condition::Always).unwrap();
-    // What was asked for under the old lease is given up, and what is asked for under the new one takes effect.
+    // What was asked for under the old lease is given up, and what is asked for under the new one
+    // takes effect.
     let call = vm.next_call(50);
     asks(&call, 25, Some("c1"));
     vm.page(&page("c2", false, &[3]));
@@ -391,7 +392,8 @@ fn what_a_dead_vm_had_begun_is_taken_out_before_the_next_call() {
     assert_eq!(parts(&store), 1);
     let mut first = page("n1", true, &[3]);
     first["reset"] = json!(true);
-    // The lease, its sign, and what begins a table: it is too early for a note of how far that has come.
+    // The lease, its sign, and what begins a table: it is too early for a note of how far that has
+    // come.
     store.die_after(4);
     vm.page(&first);
     store.live();

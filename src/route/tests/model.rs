@@ -1,4 +1,5 @@
-//! The tree against the plainest reading of the contract: look at every rule, keep the most specific.
+//! The tree against the plainest reading of the contract: look at every rule, keep the most
+//! specific.
 
 use proptest::prelude::*;
 
@@ -7,7 +8,8 @@ use super::*;
 /// A rule as text: a path, and methods where it does not hold for all.
 type Plain = (String, Option<Vec<&'static str>>);
 
-/// How a template meets a path: a rank for each of its segments, lower being more specific; `None` where it does not.
+/// How a template meets a path: a rank for each of its segments, lower being more specific; `None`
+/// where it does not.
 fn ranks(template: &str, path: &str) -> Option<Vec<u8>> {
     let mut wanted = template[1..].split('/');
     let mut given = path[1..].split('/');

@@ -92,7 +92,8 @@ fn cve_2022_21449_r_and_s_are_from_1_to_n_less_1() {
             }
         }
     }
-    // n - s is as good as s: that a token has two signatures does no harm, since it is known by its jti.
+    // n - s is as good as s: that a token has two signatures does no harm, since it is known by its
+    // jti.
     let s = p256::ecdsa::Signature::from_slice(&raw).unwrap();
     let other = p256::ecdsa::Signature::from_scalars(s.r().to_bytes(), (-*s.s()).to_bytes()).unwrap();
     assert!(judge(&with_signature(&token, &other.to_bytes())).is_ok());

@@ -64,7 +64,8 @@ impl Process {
         self.view.state(86_400, ms)
     }
 
-    /// The first call that is made from this time on, to the half second; the lease is kept meanwhile.
+    /// The first call that is made from this time on, to the half second; the lease is kept
+    /// meanwhile.
     fn next_call(&mut self, from: u64) -> u64 {
         (0..).map(|step| from + 500 * step).find(|ms| self.poll(*ms)).unwrap()
     }

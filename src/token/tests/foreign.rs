@@ -1,4 +1,5 @@
-//! The blocks of docs/access-tokens.md for foreign issuers, with tokens as those products issue them by default.
+//! The blocks of docs/access-tokens.md for foreign issuers, with tokens as those products issue
+//! them by default.
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,8 @@ fn read(issuer: Issuer, header: &Value, claims: &Value) -> Option<Claims> {
     Unverified::read(token.as_bytes(), &[issuer], NOW).ok()?.verify(&keys).map(|(claims, _)| claims)
 }
 
-/// Asserts that an access token passes with these grants and client, and that an ID token for the client does not.
+/// Asserts that an access token passes with these grants and client, and that an ID token for the
+/// client does not.
 fn passes(name: &str, header: &Value, claims: &Value, grants: &[&str]) {
     let found = read(issuer(name), header, claims).unwrap_or_else(|| panic!("{name}: {claims}"));
     assert_eq!(found.grants.iter().map(|grant| &**grant).collect::<Vec<_>>(), grants, "{name}");

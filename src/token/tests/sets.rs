@@ -128,7 +128,8 @@ fn rfc_8725_section_3_4_points_are_on_their_curve_and_coordinates_of_its_length(
 #[test]
 fn rfc_8725_section_3_4_ed25519_points_are_not_of_small_order_and_in_their_one_encoding() {
     for bad in [
-        // The eight points of small order (RFC 7748 §7 warns of their like), and other encodings of them.
+        // The eight points of small order (RFC 7748 §7 warns of their like), and other encodings of
+        // them.
         "0100000000000000000000000000000000000000000000000000000000000000",
         "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         "0000000000000000000000000000000000000000000000000000000000000000",

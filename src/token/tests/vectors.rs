@@ -1,4 +1,5 @@
-//! Published vectors: RFC 7515 and RFC 8037 by hand, and all that Project Wycheproof has for our algorithms.
+//! Published vectors: RFC 7515 and RFC 8037 by hand, and all that Project Wycheproof has for our
+//! algorithms.
 
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-/// A log of changes. A cursor is the number of the database and how many changes a gateway has seen.
+/// A log of changes. A cursor is the number of the database and how many changes a gateway has
+/// seen.
 pub(crate) struct Feed {
     database: u32,
     changes: Vec<Change>,
@@ -31,19 +32,19 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Appends entries; returns the cursor of whoever has seen them.
+    /// Appends entries; returns the cursor of anyone who has seen them.
     pub(crate) fn upsert(&mut self, entries: Vec<Value>) -> String {
         self.changes.extend(entries.into_iter().map(Change::Upsert));
         self.cursor(self.changes.len())
     }
 
-    /// Appends removals; returns the cursor of whoever has seen them.
+    /// Appends removals; returns the cursor of anyone who has seen them.
     pub(crate) fn remove(&mut self, digests: Vec<Value>) -> String {
         self.changes.extend(digests.into_iter().map(Change::Remove));
         self.cursor(self.changes.len())
     }
 
-    /// Appends a revoked access token; returns the cursor of whoever has seen it.
+    /// Appends a revoked access token; returns the cursor of anyone who has seen it.
     pub(crate) fn revoke_token(&mut self, jti: &str, expires_at: i64) -> String {
         self.changes.push(Change::RevokeToken(json!({"jti": jti, "expires_at": expires_at})));
         self.cursor(self.changes.len())
@@ -56,8 +57,8 @@ impl Feed {
         self.upsert(entries)
     }
 
-    /// Reads a cursor; one of another database, or none, is the beginning. A cursor carries on a reset that it is in
-    /// the middle of.
+    /// Reads a cursor; one of another database, or none, is the beginning. A cursor carries on a
+    /// reset that it is in the middle of.
     pub(crate) fn place(&self, cursor: Option<&str>) -> Place {
         let Some(cursor) = cursor else { return Place { at: 0, reset: false } };
         let parsed = cursor.split_once('-').and_then(|(database, at)| Some((database, at.parse().ok()?)));
@@ -78,7 +79,8 @@ impl Feed {
         let changes = &self.changes[place.at..end];
         let (mut keys, mut removed, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
-        // In one page a removal beats an entry, whatever came first: only the last change of a digest may stand.
+        // In one page a removal beats an entry, whatever came first: only the last change of a
+        // digest may stand.
         for change in changes.iter().rev() {
             let (digest, list, value) = match change {
                 Change::Upsert(entry) => (&entry["sha256"], &mut keys, entry),

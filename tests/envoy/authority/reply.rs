@@ -1,4 +1,4 @@
-//! Ways to answer a call that are not the truth.
+//! Wrong ways to answer a call.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ pub(crate) enum Reply {
     Never,
 }
 
-/// Whether the connection can go on.
+/// Whether the connection can continue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum After {
     KeepAlive,

@@ -1,4 +1,4 @@
-//! The sockets of the authority: one port for life, which listens or refuses.
+//! The sockets of the authority: one port for its whole life, which listens or refuses.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,8 +14,8 @@ use super::reply::{After, Reply};
 use super::{Call, Shared, State, TOKEN};
 use crate::wire::{self, Ends, Message};
 
-/// A port that is held from the beginning. A socket that is bound and does not listen refuses connections, and nobody
-/// else can take its port.
+/// A port that is held from the beginning. A socket that is bound and does not listen refuses
+/// connections, and nobody else can take its port.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     _placeholder: Socket,
@@ -133,7 +133,8 @@ impl Shared {
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
         let (mut state, reply) = self.decide(state, call, is_over);
-        // Before the answer is on the wire: the next call may be here sooner than this thread goes on.
+        // Before the answer is on the wire: the next call may be here sooner than this thread
+        // continues.
         state.open -= 1;
         reply
     }

@@ -58,7 +58,8 @@ impl Connection {
 }
 
 fn build(request: &Request) -> hyper::Request<Full<Bytes>> {
-    // CONNECT has an authority in place of scheme and path (RFC 9113 §8.5), unless it opens a WebSocket (RFC 8441 §4).
+    // CONNECT has an authority in place of scheme and path (RFC 9113 §8.5), unless it opens a
+    // WebSocket (RFC 8441 §4).
     let plain_connect = request.method == "CONNECT" && !request.target.starts_with('/');
     let uri = if plain_connect {
         request.target.clone()

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use super::wasm;
 
-/// A plan for one Envoy: its listeners, each with a plugin configuration, and where its clusters are.
+/// A plan for one Envoy: its listeners, each with a plugin configuration, and where its clusters
+/// are.
 pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) listeners: Vec<Listener>,
@@ -119,7 +120,8 @@ impl Plan {
         self
     }
 
-    /// Sets a field of the plugin's configuration beside the filter's own, such as `failure_policy`.
+    /// Sets a field of the plugin's configuration next to the filter's own, such as
+    /// `failure_policy`.
     pub(crate) fn plugin(mut self, field: &str, value: Value) -> Self {
         self.plugin[field] = value;
         self
@@ -159,7 +161,8 @@ impl Plan {
         found.expect("the listener is of the plan").configuration = configuration;
     }
 
-    /// Writes the listeners where Envoy watches for them: a move into place, which is what it watches for.
+    /// Writes the listeners where Envoy watches for them: a move into place, which is what it
+    /// watches for.
     pub(super) fn write_listeners(&self) {
         let resources = self.resources();
         let (new, file) = (self.path("listeners.new"), self.path("listeners.json"));

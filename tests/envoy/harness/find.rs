@@ -43,7 +43,8 @@ pub(crate) fn wasm() -> PathBuf {
 pub(crate) fn faulty_wasm() -> PathBuf {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = root().join("target/faults");
-        // How the module is optimised is nothing to its faults; that it is built soon is something to the tests.
+        // How the module is optimised is nothing to its faults; that it is built soon is something
+        // to the tests.
         let built = Command::new(env!("CARGO"))
             .args(["rustc", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1", "--lib"])
             .args(["--crate-type", "staticlib", "--features", "faults", "--target-dir"])

@@ -1,8 +1,10 @@
-//! A module that makes the calls which the filter leaves to the SDK, without the SDK, and logs the status of each.
+//! A module that makes the calls which the filter leaves to the SDK, without the SDK, and logs the
+//! status of each.
 //!
-//! It makes them at the stages at which the filter does: `configure`, `tick`, `request`, `paused` (on a tick, for a
-//! request that waits), `resumed` (on the same tick, after that), `ended` (on a tick, for a request that is gone) and
-//! `answer` (to a callout). A line is `statuses: STAGE CALL STATUS`. A request for `/wait` is paused.
+//! It makes them at the stages at which the filter does: `configure`, `tick`, `request`, `paused`
+//! (on a tick, for a request that waits), `resumed` (on the same tick, after that), `ended` (on a
+//! tick, for a request that is gone) and `answer` (to a callout). A line is
+//! `statuses: STAGE CALL STATUS`. A request for `/wait` is paused.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
@@ -196,7 +198,7 @@ extern "C" fn proxy_on_tick(root: u32) {
         call_out("tick", "authority");
         call_out("tick", "is-not-there");
     }
-    // The first that waits goes on; a second one is left, so that its client can go away.
+    // The first that waits continues; a second one is left, so that its client can go away.
     let first = WAITING.with_borrow_mut(|waiting| (waiting.len() > 1).then(|| waiting.remove(0)));
     if let Some(context) = first {
         tell("paused", "set_effective_context", unsafe { proxy_set_effective_context(context) });

@@ -1,4 +1,5 @@
-//! An authority that remembers everything, so that what a gateway has can be held against any moment of the past.
+//! An authority that remembers everything, so that a gateway's table can be compared with any
+//! moment of the past.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -16,7 +17,7 @@ pub(crate) type Mark = u32;
 pub(crate) struct Position {
     epoch: usize,
     version: usize,
-    /// The run that builds a whole table and has not ended; 0 where there is none.
+    /// The run that builds a whole table and has not ended; 0 if there is none.
     run: usize,
 }
 
@@ -61,7 +62,8 @@ pub(crate) fn position(path: &str) -> Option<Position> {
 // === impl Position, Authority ===
 
 impl Position {
-    /// Whether every VM must have what came up to here. Within a run that builds a whole table nothing shows.
+    /// Whether every VM must have what came up to here. Within a run that builds a whole table
+    /// nothing shows.
     pub(crate) const fn counts(self) -> bool {
         self.run == 0
     }
@@ -105,7 +107,8 @@ impl Authority {
     pub(crate) fn marks_since(&self, from: Position, key: u32) -> Vec<Option<Mark>> {
         let mut marks = Vec::new();
         for (epoch, log) in self.epochs.iter().enumerate().skip(from.epoch) {
-            // A restored database takes effect whole, once its run has ended: an unfinished one is never seen.
+            // A restored database takes effect whole, once its run has ended: an unfinished one is
+            // never seen.
             let start = if epoch == from.epoch { Some(from.version) } else { self.first_end(epoch) };
             let Some(start) = start else { continue };
             marks.push(log.at(start, key));
@@ -199,7 +202,8 @@ fn keys(first: u32, many: u32) -> impl Iterator<Item = u32> {
     (first..first + many).map(|key| key % KEYS)
 }
 
-/// The digest of a key, worked out once: this is what a test of this size spends its time on otherwise.
+/// The digest of a key, worked out once: this is what a test of this size spends its time on
+/// otherwise.
 pub(crate) fn digest(key: u32) -> Digest {
     static ALL: OnceLock<Vec<Digest>> = OnceLock::new();
     ALL.get_or_init(|| (0..KEYS).map(|key| Digest::of(&key.to_le_bytes())).collect())[key as usize]

@@ -1,4 +1,4 @@
-//! Shared data as Envoy's host keeps it, with a caller that can be made to die or to stall.
+//! Shared data as Envoy keeps it, with callers that can be made to die or to stall.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ impl Memory {
         self.writes_left.set(None);
     }
 
-    /// Before the read or write after so many others, this happens.
+    /// Before the read or write after that many others, this happens.
     pub(crate) fn interrupt_after(&self, calls: usize, event: impl FnOnce() + 'static) {
         self.interruption.replace(Some((calls, Box::new(event))));
     }

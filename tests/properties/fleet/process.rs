@@ -16,7 +16,8 @@ use super::memory::{Memory, Quiet};
 /// How many VMs there are.
 pub(crate) const VMS: usize = 3;
 
-/// A process. All is behind cells: while one VM stalls in the middle of a write, the others go on.
+/// A process. All is behind cells: while one VM stalls in the middle of a write, the others
+/// continue.
 pub(crate) struct Process(Rc<State>);
 
 pub(crate) struct State {
@@ -72,8 +73,8 @@ impl Process {
         }))
     }
 
-    /// The VM that gets a page dies after so many writes: what it writes then does not arrive, and what it knew is
-    /// gone.
+    /// The VM that gets a page dies after that many writes: what it writes then does not arrive,
+    /// and what it knew is gone.
     pub(crate) fn die(&self, writes: usize) {
         let Some(vm) = self.caller() else { return };
         self.store.die_after(writes);
@@ -87,7 +88,8 @@ impl Process {
         call.take();
     }
 
-    /// The VM that gets a page stalls after so many reads and writes, and goes on when others have done its work.
+    /// The VM that gets a page stalls after that many reads and writes, and goes on when others
+    /// have done its work.
     pub(crate) fn stall(&self, calls: usize, ticks: usize, key: u32) {
         let Some(vm) = self.caller() else { return };
         self.authority.borrow_mut().put(key, 30);
@@ -101,7 +103,8 @@ impl Process {
         self.store.interrupt_no_more();
     }
 
-    /// Lets everything go well until a call is held because there is nothing new; 25 seconds at the most.
+    /// Lets everything go well until a call is held because there is nothing new; 25 seconds at the
+    /// most.
     pub(crate) fn settle(&self) {
         // A VM that lost its lease may still have a call; whatever answers it is not wanted.
         let outstanding = || self.caller().and_then(|vm| self.vms[vm].call.borrow().clone());
@@ -177,7 +180,7 @@ impl State {
         let page = self.authority.borrow_mut().page(&call.path, limit);
         match page {
             Some(page) => self.deliver(vm, Some(200), page.as_bytes()),
-            // There is nothing new: the authority goes on holding the call.
+            // There is nothing new: the authority continues holding the call.
             None => *self.vms[vm].call.borrow_mut() = Some(call),
         }
     }
@@ -210,7 +213,8 @@ impl State {
         self.tick_after(vm, 0);
     }
 
-    /// Every key, as a request of any VM would find it, is as it was at the acknowledged position or later.
+    /// Every key, as a request of any VM would find it, is as it was at the acknowledged position
+    /// or later.
     pub(crate) fn look_at_all(&self) {
         let Some(acknowledged) = self.acknowledged.get() else { return };
         // A VM without a table has no requests to answer, and one that stalls answers none.

@@ -36,8 +36,9 @@ pub(in crate::api) struct ImportQuery {
 
 /// Import keys by their digests, all or none.
 ///
-/// A line whose key is here already, just as the line says, is left out: the same file may be sent again. The body is
-/// `text/csv` with a line of headings, or `application/x-ndjson`. See docs/authority.md for the fields.
+/// A line whose key is here already, just as the line says, is left out: the same file may be sent
+/// again. The body is `text/csv` with a line of headings, or `application/x-ndjson`. See
+/// docs/authority.md for the fields.
 #[utoipa::path(post, path = "/v1/keys/import", params(ImportQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "The imported keys, or those that would be", body = Imported)))]

@@ -25,7 +25,8 @@ const OF_ANYONE: usize = 4 * 1024;
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct RotateKey {
-    /// How long the old key goes on, in seconds, never past its own end: 0 to 2592000; a day where nothing is said.
+    /// How long the old key goes on, in seconds, never past its own end: 0 to 2592000; a day where
+    /// nothing is said.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,

@@ -33,7 +33,8 @@ pub(in crate::api) struct CreateClient {
     redirect_uris: Option<Vec<String>>,
     /// The most that it may ask for; everything if left out.
     permissions: Option<Vec<String>>,
-    /// Of `authorization_code`, `refresh_token` and `client_credentials`; the first two if left out.
+    /// Of `authorization_code`, `refresh_token` and `client_credentials`; the first two if left
+    /// out.
     grant_types: Option<Vec<String>>,
     /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`.
     token_endpoint_auth_method: Option<String>,

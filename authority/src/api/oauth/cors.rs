@@ -1,4 +1,5 @@
-//! Other origins: which endpoints their scripts may call, always without credentials of the browser.
+//! Other origins: which endpoints their scripts may call, always without credentials of the
+//! browser.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};

@@ -1,4 +1,5 @@
-//! The body of a request to an endpoint, and the client that sent it. What stands in the address is not read.
+//! The body of a request to an endpoint, and the client that sent it. What stands in the address is
+//! not read.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -25,7 +26,8 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Reads the body of a request. A parameter that comes twice is a fault, but for `resource`, which has one of its own.
+    /// Reads the body of a request. A parameter that comes twice is a fault, but for `resource`,
+    /// which has one of its own.
     pub(super) async fn read(request: Request) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {

@@ -1,4 +1,5 @@
-//! `POST /oauth/introspect`: what a token is worth (RFC 7662). A client may ask of its own, an API token of all.
+//! `POST /oauth/introspect`: whether a token is valid, and for what (RFC 7662). A client may ask
+//! about its own tokens, an API token about all.
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -15,7 +16,8 @@ use crate::oauth::client::Kind;
 use crate::oauth::fault::Fault;
 use crate::oauth::scope;
 
-/// Look into a token. The body is a form: `token`. Needs a confidential client, or an API token with `oauth:introspect`.
+/// Look into a token. The body is a form: `token`. Needs a confidential client, or an API token
+/// with `oauth:introspect`.
 #[utoipa::path(post, path = "/oauth/introspect", tag = "oauth",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The state of the token (RFC 7662 §2.2)", body = Object),

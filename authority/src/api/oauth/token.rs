@@ -1,4 +1,5 @@
-//! `POST /oauth/token`: codes, refresh tokens and clients themselves become access tokens (RFC 6749 §4.1.3, §4.4 and §6).
+//! `POST /oauth/token`: codes, refresh tokens and clients themselves become access tokens (RFC 6749
+//! §4.1.3, §4.4 and §6).
 
 use axum::extract::{Request, State};
 use axum::response::Json;

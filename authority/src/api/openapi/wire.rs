@@ -1,5 +1,5 @@
-//! The wire of the gateways as the description shows it. The types themselves are shared with the filter, which has no
-//! use for descriptions; a test compares the two.
+//! The wire of the gateways as the description shows it. The types themselves are shared with the
+//! filter, which has no use for descriptions; a test compares the two.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,7 +12,8 @@ pub(in crate::api) struct PageSchema {
     cursor: String,
     /// There is more to be had at once.
     more: bool,
-    /// The cursor of the call is not known: what follows, up to `more: false`, is a whole new table.
+    /// The cursor of the call is not known: what follows, up to `more: false`, is a whole new
+    /// table.
     reset: bool,
     /// Entries to insert or replace, by digest.
     keys: Vec<EntrySchema>,

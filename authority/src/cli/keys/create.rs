@@ -64,7 +64,8 @@ impl Create {
     }
 }
 
-/// Prints a new key. Its secret goes to standard output alone, so that a script can take it from there.
+/// Prints a new key. Its secret goes to standard output alone, so that a script can take it from
+/// there.
 pub(super) fn print(global: &Global, made: Made, now: i64) -> anyhow::Result<()> {
     let made = KeyWithSecret::new(made, now);
     if global.json {

@@ -21,9 +21,9 @@ const MOST_LINES: usize = 2_000_000;
 
 /// Import existing keys by their SHA-256
 ///
-/// The whole file is checked first; if any line is bad, nothing is imported. If the import is interrupted, run the same
-/// command again: keys that are already imported are skipped.
-/// Shown below the options.
+/// The whole file is checked first; if any line is bad, nothing is imported. If the import is
+/// interrupted, run the same command again: keys that are already imported are skipped. Shown below
+/// the options.
 const EXAMPLE: &str = "\
 A CSV file begins with a line of headings; JSON lines use the same names:
   sha256,name,environment,permissions,expires_at

@@ -15,7 +15,8 @@ pub(in crate::cli) enum Keys {
     List,
     /// Create a signing key: it is published at once and signs from 15 minutes later
     Rotate {
-        /// Sign with it at once and withdraw the others at once: tokens that they signed are refused
+        /// Sign with it at once and withdraw the others at once: tokens that they signed are
+        /// refused
         #[arg(long)]
         now: bool,
         /// The algorithm: ES256, EdDSA or RS256

@@ -73,8 +73,8 @@ pub(super) async fn page(
     }
 }
 
-/// The database does not answer. A client that was found before is told; of any other nobody knows where it is (RFC 6749
-/// §4.1.2.1).
+/// The database does not answer. A client that was found before is told; of any other nobody knows
+/// where it is (RFC 6749 §4.1.2.1).
 fn without_database(server: &Server, params: &Params, error: StoreError) -> Result<Response, PageError> {
     let known = client_id(params).and_then(|id| server.remembered.get(id));
     match way_back(params, known.as_ref()) {

@@ -7,7 +7,8 @@ use super::super::visitor::cookie;
 use crate::store::StoreError;
 use crate::store::oauth::sessions::UserSession;
 
-/// The cookie of a user's session. The prefix makes browsers insist on `Secure`, on this host and on `Path=/`.
+/// The cookie of a user's session. The prefix makes browsers insist on `Secure`, on this host and
+/// on `Path=/`.
 pub(super) const COOKIE: &str = "__Host-flint_user";
 
 /// The session of a request, if a user is signed in.

@@ -1,7 +1,8 @@
 //! Signing in and out as a user.
 //!
-//! The form has a token of its own, a cookie and a field that must be the same, as that of operators has. Afterwards the
-//! user is led back to where they came from: a page of this server, and one of two.
+//! The form has its own token, a cookie and a field that must be the same, as that of operators
+//! has. Afterwards the user is led back to where they came from: a page of this server, and one of
+//! two.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -107,7 +108,8 @@ fn is_token(text: &str) -> bool {
     (20..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Where to go afterwards: to the request that the user came with, or to what was granted. Nowhere else.
+/// Where to go afterwards: to the request that the user came with, or to what was granted. Nowhere
+/// else.
 fn way_back(next: &str) -> String {
     let is_ours = next == APPS || next.strip_prefix(AUTHORIZE_PATH).is_some_and(|rest| rest.starts_with('?'));
     let is_plain = next.len() <= MAX_NEXT && next.bytes().all(|byte| byte.is_ascii_graphic());

@@ -23,7 +23,8 @@ struct CreatePage {
     is_stale: bool,
 }
 
-/// The form. Which environment the list showed is chosen beforehand; nothing is where it showed both.
+/// The form. Which environment the list showed is chosen beforehand; nothing is where it showed
+/// both.
 pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let catalogue = visitor.store.permissions().await?;
     let form = KeyForm::new(&catalogue, visitor.query.get("environment"), visitor.now);

@@ -1,4 +1,5 @@
-//! Changing a key: name, owner, permissions, addresses and end. Of a live one that is as grave as making it.
+//! Changing a key: name, owner, permissions, addresses and end. Of a live one that is as grave as
+//! making it.
 
 use askama::Template;
 use axum::http::StatusCode;

@@ -1,4 +1,5 @@
-//! The form that a key is made and changed with: what was typed, so that it can be shown again, and what it means.
+//! The form that a key is made and changed with: what was typed, so that it can be shown again, and
+//! what it means.
 
 use flint_contract::key::Environment;
 
@@ -102,7 +103,8 @@ impl KeyForm {
         self.environment == Environment::Live.as_str()
     }
 
-    /// The key that is asked for, if there are no mistakes. Those of this form are noted; the model finds the others.
+    /// The key that is asked for, if there are no mistakes. Those of this form are noted; the model
+    /// finds the others.
     pub(super) fn draft(&self, errors: &mut Errors) -> Option<Draft> {
         if Environment::parse(&self.environment).is_none() {
             errors.add("environment", "Choose live or test.");
@@ -120,7 +122,8 @@ impl KeyForm {
         accepted(new.check(self.now), errors)
     }
 
-    /// What the form changes about this version of a key, if it has no mistakes. What is as it was is left out.
+    /// What the form changes about this version of a key, if it has no mistakes. What is as it was
+    /// is left out.
     pub(super) fn amendment(&self, key: &Key, version: i64, errors: &mut Errors) -> Option<CheckedAmendment> {
         let was = Self::of_key(&[], key, self.now);
         let mut permissions = self.permissions(errors);
@@ -130,7 +133,8 @@ impl KeyForm {
         let amendment = Amendment {
             name: (self.name != key.name).then(|| self.name.clone()),
             permissions: (permissions != key.permissions).then_some(permissions),
-            // Compared as text: a key that nobody may use from anywhere stays so until somebody types an address.
+            // Compared as text: a key that nobody may use from anywhere stays so until somebody
+            // types an address.
             allowed_cidrs: (lines(&self.cidrs) != lines(&was.cidrs)).then(|| self.blocks()),
             owner: (owner != key.owner).then_some(owner),
             expires_at: self.end(errors),
@@ -174,7 +178,8 @@ impl KeyForm {
     }
 }
 
-/// What was checked, if neither the check nor the form found a mistake. A field is told its first mistake only.
+/// What was checked, if neither the check nor the form found a mistake. A field is told its first
+/// mistake only.
 fn accepted<T>(checked: Result<T, Vec<Mistake>>, errors: &mut Errors) -> Option<T> {
     match checked {
         Ok(value) => Some(value).filter(|_| errors.is_empty()),

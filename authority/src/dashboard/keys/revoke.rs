@@ -81,8 +81,8 @@ fn show(visitor: &Visitor, listed: Listed, typed: Typed, errors: Errors) -> Resp
     html_with(status, &page)
 }
 
-/// Revokes it, and leads to its page, which shows which gateways refuse it already. No password is asked for: nobody who
-/// keeps an operator from giving it shall keep them from revoking.
+/// Revokes it, and leads to its page, which shows which gateways refuse it already. No password is
+/// asked for: nobody who keeps an operator from giving it shall keep them from revoking.
 pub(super) async fn revoke(Path(id): Path, posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
     let listed = find(&visitor, &id).await?;

@@ -16,7 +16,7 @@ use crate::model::{DAY, DEFAULT_OVERLAP, Key, Refusal, State};
 use crate::store::StoreError;
 use crate::store::keys::listing::Listed;
 
-/// For how long the old key may go on, in seconds, and how the form says it.
+/// For how long the old key may continue, in seconds, and how the form says it.
 const OVERLAPS: [(i64, &str); 5] =
     [(0, "Now"), (900, "15 minutes"), (3_600, "1 hour"), (DAY, "24 hours"), (7 * DAY, "7 days")];
 

@@ -1,4 +1,5 @@
-//! Settings → Signing keys: what access tokens are signed with, and how one key takes over from another.
+//! Settings → Signing keys: what access tokens are signed with, and how one key takes over from
+//! another.
 
 use askama::Template;
 use axum::Router;

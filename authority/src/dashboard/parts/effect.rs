@@ -10,7 +10,8 @@ use crate::store::feed::propagation::{Propagation, Standing};
 /// How many processes are listed.
 const MOST_ROWS: usize = 100;
 
-/// The sentence and the table. A script reloads it until there are gateways and every one has applied the change.
+/// The sentence and the table. A script reloads it until there are gateways and every one has
+/// applied the change.
 #[derive(Clone, Debug, Template)]
 #[template(path = "parts/effect.html")]
 pub(in crate::dashboard) struct Effect {

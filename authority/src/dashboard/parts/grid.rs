@@ -1,7 +1,9 @@
-//! Permissions to choose from: what the catalogue offers as resource × read and write, and room for any other grant.
+//! Permissions to choose from: what the catalogue offers as resource × read and write, and room for
+//! any other grant.
 //!
-//! A preset decides, and only with the preset "chosen" the grid counts: so that the form means the same without
-//! scripts, whatever is left in the grid. Write does not imply read (contract §3), so both is a separate choice.
+//! A preset decides, and only with the preset "chosen" the grid counts: so that the form means the
+//! same without scripts, whatever is left in the grid. Write does not imply read (contract §3), so
+//! both is a separate choice.
 
 use std::collections::BTreeMap;
 

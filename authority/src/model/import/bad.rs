@@ -1,4 +1,5 @@
-//! The lines of a file that cannot be used: how many there are, and what is wrong with the first of them.
+//! The lines of a file that cannot be used: how many there are, and what is wrong with the first of
+//! them.
 //!
 //! A file may be wrong in every line. What is kept of it, and told, must not grow with it.
 

@@ -56,7 +56,8 @@ fn read_headings(headings: &csv::StringRecord) -> Option<Vec<String>> {
     (are_known && is_complete && !headings.iter().enumerate().any(is_repeated)).then_some(headings)
 }
 
-/// The line that a record begins in. The reader's place of it is before the empty lines that come before it.
+/// The line that a record begins in. The reader's place of it is before the empty lines that come
+/// before it.
 fn number_of(record: &csv::StringRecord, text: &str) -> Option<u64> {
     let place = record.position()?;
     let rest = text.get(place.byte() as usize..).unwrap_or_default();
@@ -73,7 +74,8 @@ pub(super) fn json_rows(text: &str) -> Rows<'_> {
     }))
 }
 
-/// A JSON object in which nothing is said twice: which of two permissions or environments was meant, nobody knows.
+/// A JSON object in which nothing is said twice: which of two permissions or environments was
+/// meant, nobody knows.
 struct Once(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Once {

@@ -49,7 +49,8 @@ fn what_cannot_be_served_is_refused_and_nothing_of_it_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let (good, other) = (pair("a.example"), pair("a.example"));
     let secret = good.1.lines().nth(1).unwrap();
-    // As where somebody has pasted a key without its first line's end, or has put it into the wrong file.
+    // As where somebody has pasted a key without its first line's end, or has put it into the wrong
+    // file.
     let broken = format!("-----BEGIN PRIVATE KEY{secret}\n{}", good.1);
     for (certificate, key, wrong) in [
         ("", good.1.as_str(), "cert.pem"),

@@ -1,8 +1,9 @@
-//! What gateways say that they have applied: kept in memory for a moment, then written down in one transaction. A
-//! thousand held calls must not be a thousand transactions.
+//! What gateways say that they have applied: kept in memory for a moment, then written down in one
+//! transaction. A thousand held calls must not be a thousand transactions.
 //!
-//! Everything that reads how far processes have come reads through [`Store::processes`], which writes down first what
-//! is kept here. So the API, the dashboard, `/metrics` and `flint doctor` never lag behind what this program has heard.
+//! Everything that reads how far processes have come reads through [`Store::processes`], which
+//! writes down first what is kept here. So the API, the dashboard, `/metrics` and `flint doctor`
+//! never lag behind what this program has heard.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,8 @@ pub struct Acknowledgement {
     pub at: i64,
 }
 
-/// How many processes of one gateway are followed. Ids of processes are what a gateway says that they are.
+/// How many processes of one gateway are followed. Ids of processes are what a gateway says that
+/// they are.
 pub const MOST_PROCESSES: usize = 10_000;
 /// How many there are of all gateways together.
 const MOST_PROCESSES_OF_ALL: i64 = 100_000;
@@ -73,8 +75,8 @@ impl Acknowledgements {
 }
 
 impl Store {
-    /// Keeps what a process says that it has applied, until [`Store::write_acknowledgements`]. `false`: its gateway has as
-    /// many processes as are followed, and this is another.
+    /// Keeps what a process says that it has applied, until [`Store::write_acknowledgements`].
+    /// `false`: its gateway has as many processes as are followed, and this is another.
     ///
     /// # Errors
     /// If the database fails.
@@ -87,9 +89,9 @@ impl Store {
         Ok(has_room)
     }
 
-    /// Whether a process is followed, or there is room for it among those of its gateway beside `more` that are not
-    /// written down yet, and among all. If there is none, silent ones make room: they may be cut off, and most likely they
-    /// are gone.
+    /// Whether a process is followed, or there is room for it among those of its gateway beside
+    /// `more` that are not written down yet, and among all. If there is none, silent ones make
+    /// room: they may be cut off, and most likely they are gone.
     async fn has_room_for(&self, call: &Acknowledgement, more: usize) -> Result<bool, StoreError> {
         let (gateway, silent_before) = (call.gateway_id.as_str(), call.at - SILENT_AFTER);
         let sql = "SELECT COUNT(*) FROM gateway_process WHERE gateway_id = $1 AND process_id = $2";

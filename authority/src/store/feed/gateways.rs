@@ -10,7 +10,8 @@ use crate::secret::{self, GATEWAY_PREFIX, Secret};
 use crate::store::audit::AuditEvent;
 use crate::store::{Actor, Store, StoreError, Write};
 
-/// A gateway that may read the table and report use: one registration, any number of Envoy processes.
+/// A gateway that may read the table and report use: one registration, any number of Envoy
+/// processes.
 #[derive(Clone, Debug, Eq, FromRow, PartialEq)]
 pub struct Gateway {
     /// The token's id.
@@ -79,7 +80,8 @@ impl Store {
         Ok((gateway, token))
     }
 
-    /// Makes another token for a gateway. The tokens that it had go on for `overlap` seconds at most.
+    /// Makes another token for a gateway. The tokens that it had go on for `overlap` seconds at
+    /// most.
     ///
     /// # Errors
     /// If there is no such gateway, or it is revoked.
@@ -109,8 +111,8 @@ impl Store {
         Ok((gateway, token))
     }
 
-    /// Revokes a gateway: its tokens are good for nothing from now on, and its name may be given to another. What its
-    /// processes know stays with them until their table is too old.
+    /// Revokes a gateway: its tokens are good for nothing from now on, and its name may be given to
+    /// another. What its processes know stays with them until their table is too old.
     ///
     /// # Errors
     /// If there is no such gateway.
@@ -150,8 +152,8 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
     }
 
-    /// All processes that were last seen at a time or since, those seen last first. What this program has heard and not
-    /// written down yet is among it.
+    /// All processes that were last seen at a time or since, those seen last first. What this
+    /// program has heard and not written down yet is among it.
     ///
     /// # Errors
     /// If the database fails.
@@ -175,7 +177,8 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// A gateway by its public id or its name; of several of one name the one that is good, else the youngest.
+    /// A gateway by its public id or its name; of several of one name the one that is good, else
+    /// the youngest.
     async fn gateway(&mut self, id: &str) -> Result<Gateway, StoreError> {
         let sql = "SELECT id, name, created_at, created_by, revoked_at FROM gateway WHERE id = $1 OR name = $1 \
                    ORDER BY id = $1 DESC, revoked_at IS NOT NULL, created_at DESC, id DESC LIMIT 1";

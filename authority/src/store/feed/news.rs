@@ -1,10 +1,10 @@
-//! Whether anything that everybody may read has changed, without reading it: what is kept in memory is good for as long as
-//! this number is the same.
+//! Whether anything that everybody may read has changed, without reading it: what is cached in
+//! memory is valid for as long as this number stays the same.
 //!
-//! 1. SQLite counts the commits of all other connections, of this process and of others, in memory that they share. The
-//!    number is that count, and asking for it reads no table.
-//! 2. PostgreSQL tells of a change when it is committed (`wake`), and the number counts what was heard. While nobody can
-//!    be heard there is no number.
+//! 1. SQLite counts the commits of all other connections, of this process and of others, in memory
+//!    that they share. The number is that count, and asking for it reads no table.
+//! 2. PostgreSQL sends a notification when a change is committed (`wake`), and the number counts
+//!    those. While none can be received, there is no number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -24,7 +24,8 @@ pub(in crate::store) struct News {
     heard: Arc<AtomicI64>,
     /// Whether what others commit is heard.
     is_listening: AtomicBool,
-    /// A connection that only looks at the counter of SQLite: it sees the commits of every other one.
+    /// A connection that only looks at the counter of SQLite: it sees the commits of every other
+    /// one.
     glance: Mutex<Option<AnyConnection>>,
 }
 
@@ -67,7 +68,8 @@ impl News {
 }
 
 impl Store {
-    /// A number that is another one after every change of what everybody may read. `None`: nobody can tell at the moment.
+    /// A number that is another one after every change of what everybody may read. `None`: nobody
+    /// can tell at the moment.
     pub async fn news(&self) -> Option<i64> {
         match self.database {
             Database::Sqlite(_) => self.news.glance(&self.database).await,

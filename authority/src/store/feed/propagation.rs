@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use super::gateways::{Gateway, Process};
 use crate::store::{Store, StoreError};
 
-/// A process that was last seen longer ago than this, in seconds, is silent: twice the longest time that a call is held.
+/// A process that was last seen longer ago than this, in seconds, is silent: twice the longest time
+/// that a call is held.
 pub const SILENT_AFTER: i64 = 120;
-/// How long before a process was last seen its successor may have been seen first, in seconds: a rolling restart
-/// starts the new one before it stops the old one.
+/// How long before a process was last seen its successor may have been seen first, in seconds: a
+/// rolling restart starts the new one before it stops the old one.
 const TAKEOVER: i64 = 600;
 /// A process that was last seen longer ago than this, in seconds, is taken for gone.
 pub const GONE_AFTER: i64 = 86_400;
@@ -21,8 +22,8 @@ pub enum Standing {
     Applied,
     /// It is seen and has not said so yet.
     Pending,
-    /// It has not been seen for a while, and had not said so before: it may be gone, or cut off and still serving
-    /// what it knew.
+    /// It has not been seen for a while, and had not said so before: it may be gone, or cut off and
+    /// still serving what it knew.
     Silent,
 }
 
@@ -106,8 +107,9 @@ const fn is_silent(process: &Process, now: i64) -> bool {
     now - process.seen_at > SILENT_AFTER
 }
 
-/// Silent processes whose place a newer one of the same gateway has taken, by their places in the list. Each takes one
-/// place only, so that a process which is cut off is not forgotten because of one that stands for another.
+/// Silent processes whose place a newer one of the same gateway has taken, by their places in the
+/// list. Each takes one place only, so that a process which is cut off is not forgotten because of
+/// one that stands for another.
 fn find_replaced(processes: &[Process], now: i64) -> HashSet<usize> {
     let mut gateways = HashMap::<&str, (Vec<_>, Vec<i64>)>::new();
     for (place, process) in processes.iter().enumerate() {
@@ -124,7 +126,8 @@ fn find_replaced(processes: &[Process], now: i64) -> HashSet<usize> {
     for (mut silent, mut newer) in gateways.into_values() {
         silent.sort_unstable();
         newer.sort_unstable();
-        // A merge of two sorted lists: who came too early for one silent process came too early for all after it.
+        // A merge of two sorted lists: who came too early for one silent process came too early for
+        // all after it.
         let mut newer = newer.into_iter();
         for (earliest, _, place) in silent {
             if newer.by_ref().find(|first_seen| *first_seen > earliest).is_none() {

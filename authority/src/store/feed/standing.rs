@@ -1,5 +1,5 @@
-//! How each gateway stands to the latest change: the one judgement that the API, the dashboard, the command line,
-//! `/metrics` and `flint doctor` share.
+//! Whether each gateway is up to date with the latest change: the one judgement that the API, the
+//! dashboard, the command line, `/metrics` and `flint doctor` share.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
 //! News of changes that other processes commit.
 //!
-//! PostgreSQL tells (`LISTEN`). SQLite has a counter that any commit of another connection moves; reading it costs a
-//! few microseconds and touches no disk, so it is read often while somebody waits, and not at all otherwise.
+//! PostgreSQL sends notifications (`LISTEN`). SQLite has a counter that any commit of another
+//! connection moves; reading it costs a few microseconds and touches no disk, so it is read often
+//! while somebody waits, and not at all otherwise.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,12 @@ pub(in crate::store) const CHANNEL: &str = "flint_change";
 
 /// How often the counter of SQLite is read.
 const GLANCE: Duration = Duration::from_millis(25);
-/// How often PostgreSQL is asked although it said nothing: a connection may be dead and not know it.
+/// How often PostgreSQL is asked although it said nothing: a connection may be dead and not know
+/// it.
 const DOUBT: Duration = Duration::from_secs(5);
 
-/// Watches for the commits of others for as long as the program runs. Failures are logged and it begins again.
+/// Watches for the commits of others for as long as the program runs. Failures are logged and it
+/// begins again.
 pub async fn run(store: Arc<Store>) {
     loop {
         let outcome = match &store.database {

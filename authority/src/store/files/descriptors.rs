@@ -1,4 +1,5 @@
-//! What Linux tells a process of the files that it has open, without opening them: `/proc/self/fd` and `fdinfo`.
+//! What Linux tells a process of the files that it has open, without opening them: `/proc/self/fd`
+//! and `fdinfo`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

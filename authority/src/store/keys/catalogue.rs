@@ -1,4 +1,5 @@
-//! The catalogue of permissions: what the dashboard offers, with words for people. A key may hold others.
+//! The catalogue of permissions: what the dashboard offers, with words for people. A key may hold
+//! others.
 
 use serde_json::json;
 use sqlx::FromRow;
@@ -26,7 +27,7 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
     }
 
-    /// Puts a permission into the catalogue, or describes it anew.
+    /// Puts a permission into the catalogue, or describes it again.
     ///
     /// # Errors
     /// If it is no concrete permission, or the description is too long.

@@ -1,10 +1,11 @@
 //! Bringing keys in by their digests.
 //!
-//! 1. A file is looked through before anything is written: each line breaks no rule, and its digest is new, or is that
-//!    of the very key that the line would make.
-//! 2. So the same file may come again. What came in before is left out, and the rest comes in.
-//! 3. A file is written in one transaction, or, where it may be large, in steps. Others that write get in between, and
-//!    what has stopped an import on its way is mended by rule 2.
+//! 1. A file is checked before anything is written: each line breaks no rule, and its digest is
+//!    new, or is that of the very key that the line would make.
+//! 2. So the same file may be sent again. Keys that were imported before are left out, and the rest
+//!    is imported.
+//! 3. A file is written in one transaction, or, where it may be large, in steps. Other writers get
+//!    in between, and rule 2 completes an import that was interrupted.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -29,8 +30,9 @@ use crate::store::{Actor, Store, StoreError};
 const CHUNK: usize = 500;
 /// How many keys [`Store::import_in_steps`] writes in one transaction.
 pub const STEP: usize = 1_000;
-/// How long it then leaves SQLite to others. Who waits for SQLite looks again at least every tenth of a second, so
-/// everybody who waits has a look in this time. PostgreSQL lets those who wait go first by itself.
+/// How long it then leaves SQLite to others. Who waits for SQLite looks again at least every tenth
+/// of a second, so everybody who waits has a look in this time. PostgreSQL lets those who wait go
+/// first by itself.
 const PAUSE: Duration = Duration::from_millis(120);
 
 /// A file, as somebody sent it.
@@ -60,8 +62,8 @@ pub struct Plan {
 pub struct Existing {
     /// The numbers of those whose keys are as the line says: nothing is left to do.
     pub same: HashSet<u64>,
-    /// Those of other keys. A digest that was revoked or removed is among them, also where only the journal still knows
-    /// of it: it never comes back.
+    /// Those of other keys. A digest that was revoked or removed is among them, also where only the
+    /// journal still knows of it: it never comes back.
     pub other: BadLines,
     /// The numbers of the latter.
     pub numbers: HashSet<u64>,
@@ -75,7 +77,8 @@ struct Here {
 }
 
 impl Store {
-    /// Reads a file and looks up what is here already. Lines of other keys are bad, or left out with `skip_existing`.
+    /// Reads a file and looks up what is here already. Lines of other keys are bad, or left out
+    /// with `skip_existing`.
     ///
     /// # Errors
     /// If the file has too many lines; if the database or the journal fails.
@@ -158,8 +161,9 @@ impl Store {
         self.write_lines(lines, now, actor).await
     }
 
-    /// Makes keys of these lines in transactions of [`STEP`] each, between which others write, and tells their ids.
-    /// `progress` hears after each how many are in; they stay if a later one fails.
+    /// Makes keys of these lines in transactions of [`STEP`] each, between which others write, and
+    /// tells their ids. `progress` hears after each how many are in; they stay if a later one
+    /// fails.
     ///
     /// # Errors
     /// As [`Store::import_keys`].

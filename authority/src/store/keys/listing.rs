@@ -1,7 +1,8 @@
 //! Lists of keys: searched, filtered, sorted, and in pages that stay right while keys are added.
 //!
-//! A page reads the index of its order until it is full. Where few keys have one of the words that are searched for, it
-//! reads those instead and sorts them: a search for what hardly any key has would else read nearly all of them.
+//! A page reads the index of its order until it is full. Where few keys have one of the words that
+//! are searched for, it reads those instead and sorts them: a search for what hardly any key has
+//! would else read nearly all of them.
 
 use flint_contract::key::Environment;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -28,14 +29,16 @@ pub enum Sort {
     Name,
     /// When it ends; keys without an end come after all others.
     Expires,
-    /// When it was last met; keys that were never used come before all others, and descending after all others.
+    /// When it was last met; keys that were never used come before all others, and descending after
+    /// all others.
     Used,
 }
 
 /// Which keys a list has, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Beginnings of words of the name, the owner, the hint or the id, in any letter case; a key must have all of them.
+    /// Beginnings of words of the name, the owner, the hint or the id, in any letter case; a key
+    /// must have all of them.
     pub search: Option<String>,
     /// Only this environment.
     pub environment: Option<Environment>,
@@ -84,7 +87,8 @@ struct Cursor {
     id: String,
 }
 
-/// So few keys are read and sorted rather than looked for in order: some 40 ms of work on a small machine.
+/// So few keys are read and sorted rather than looked for in order: some 40 ms of work on a small
+/// machine.
 const FEW: i64 = 10_000;
 
 #[derive(FromRow)]
@@ -145,7 +149,8 @@ impl Store {
             let comparison = if is_descending { "<" } else { ">" };
             let (value, id) = (conditions.bind(value), conditions.bind(Value::Text(id)));
             conditions.sql.push(format!("({}, {}) {comparison} ({value}, {id})", order.0, order.1));
-            // Follows from it. SQLite begins to read an index over an expression where this says, and else at its end.
+            // Follows from it. SQLite begins to read an index over an expression where this says,
+            // and else at its end.
             conditions.sql.push(format!("{} {comparison}= {value}", order.0));
         }
         // One more than is shown says whether there are others.
@@ -212,7 +217,8 @@ impl Filter {
         self.limit.clamp(1, MAX_PAGE)
     }
 
-    /// Makes a page of what was found: one row more than it holds, if there are others, and backwards if so asked.
+    /// Makes a page of what was found: one row more than it holds, if there are others, and
+    /// backwards if so asked.
     fn page(&self, mut rows: Vec<ListedRow>, is_backward: bool) -> Result<KeyPage, StoreError> {
         let size = self.page_size() as usize;
         let more = rows.len() > size;
@@ -221,7 +227,8 @@ impl Filter {
             rows.reverse();
         }
         let keys = rows.into_iter().map(ListedRow::into_listed).collect::<Result<Vec<_>, StoreError>>()?;
-        // There are keys on the side that this page was come to from, and on the other one if there were too many.
+        // There are keys on the side that this page was come to from, and on the other one if there
+        // were too many.
         let has_next = more || is_backward;
         let has_previous = if is_backward { more } else { self.after.is_some() };
         let write = |end: Option<&Listed>, mark| end.map(|listed| self.sort.write_cursor(listed, mark));
@@ -347,7 +354,8 @@ impl Sort {
         }
     }
 
-    /// The two expressions of the order: as its index has them, or so that no index is taken for them.
+    /// The two expressions of the order: as its index has them, or so that no index is taken for
+    /// them.
     const fn order(self, is_few: bool) -> (&'static str, &'static str) {
         match (self, is_few) {
             (Self::Created, false) => ("created_at", "id"),

@@ -71,7 +71,8 @@ impl KeyRow {
 }
 
 impl Write<'_> {
-    /// Writes a new key with this change number. `false`: a key with that digest or name exists, or did.
+    /// Writes a new key with this change number. `false`: a key with that digest or name exists, or
+    /// did.
     pub(in crate::store) async fn insert_key(&mut self, key: &Key, seq: i64) -> Result<bool, StoreError> {
         let sql = "INSERT INTO api_key (change_seq, version, name, permissions, owner, allowed_cidrs, not_before, \
                    expires_at, revoked_at, revoke_reason, rotate_by, replaces, replaced_by, updated_at, id, digest, \

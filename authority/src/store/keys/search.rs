@@ -1,11 +1,13 @@
-//! The words by which keys are found: those of the name and the owner, the id, and what is shown of the secret.
+//! The words by which keys are found: those of the name and the owner, the id, and what is shown of
+//! the secret.
 //!
-//! 1. A search finds the keys of which every word that was typed begins a word, in any letter case. `team-payments` is a
-//!    word, and so is its end `payments`; in a word that was typed, punctuation at either side does not count.
-//! 2. The words of a key are twice in the database: one a row in `key_word`, by which few keys are found fast; and as one
-//!    text in its own row, by which many are told apart fast.
-//! 3. They are written in the transaction that writes the key. What was written without them gets them when the database is
-//!    opened.
+//! 1. A search finds the keys of which every word that was typed begins a word, in any letter case.
+//!    `team-payments` is a word, and so is its end `payments`; in a word that was typed,
+//!    punctuation at either side does not count.
+//! 2. The words of a key are twice in the database: one a row in `key_word`, by which few keys are
+//!    found fast; and as one text in its own row, by which many are told apart fast.
+//! 3. They are written in the transaction that writes the key. What was written without them gets
+//!    them when the database is opened.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +31,8 @@ pub(in crate::store) fn of_key(key: &Key) -> BTreeSet<String> {
         words.extend(of_search(text).iter().flat_map(|word| endings(word)).take(MOST));
     }
     words.extend(of_search(&key.id));
-    // The beginning is that of every key of an environment, down to the four characters that are shown of it.
+    // The beginning is that of every key of an environment, down to the four characters that are
+    // shown of it.
     for end in key.hint.as_deref().map(of_search).unwrap_or_default() {
         words.extend(end.rsplit('_').next().map(Into::into));
         words.insert(end);

@@ -206,7 +206,8 @@ impl Store {
         Ok(client.map(|client| Known { client, secrets }))
     }
 
-    /// Notes that an assertion was shown. `false`: it was shown before, here or through another server.
+    /// Notes that an assertion was shown. `false`: it was shown before, here or through another
+    /// server.
     ///
     /// # Errors
     /// If the database fails.
@@ -264,7 +265,8 @@ impl Store {
         Ok(Described { client: after, secrets })
     }
 
-    /// Makes another secret. The one that there was stays valid for `overlap` seconds at most; of two, the older ends now.
+    /// Makes another secret. The one that there was stays valid for `overlap` seconds at most; of
+    /// two, the older ends now.
     ///
     /// # Errors
     /// If there is no such client, or it shows no secret.

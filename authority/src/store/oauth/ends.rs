@@ -1,4 +1,5 @@
-//! How tokens end before their time. Every end is in the feed of the gateways before it is answered.
+//! Revoking tokens before they expire. Every revocation is in the feed of the gateways before it is
+//! answered.
 
 use flint_contract::key::Digest;
 use serde_json::json;
@@ -25,8 +26,8 @@ pub enum Revoked {
 }
 
 impl Store {
-    /// Ends the family of a refresh token, as its client asks (RFC 7009 §2.1). A used one ends it too: whoever has it wants
-    /// everything ended that came of it.
+    /// Ends the family of a refresh token, as its client asks (RFC 7009 §2.1). A used one ends it
+    /// too: anyone who has it wants everything ended that came of it.
     ///
     /// # Errors
     /// If the database fails.
@@ -105,7 +106,8 @@ impl Write<'_> {
         value: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        // First: whoever issues for one of them right now has its row locked, and what it issues is seen afterwards.
+        // First: anyone who issues for one of them right now has its row locked, and what it issues
+        // is seen afterwards.
         let sql = format!(
             "UPDATE oauth_family SET ended_at = $2, forget_at = $3 WHERE {which} AND ended_at IS NULL RETURNING id"
         );
@@ -142,7 +144,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Ends access tokens that may still pass somewhere. `which` is a condition on their rows with one parameter, `$1`.
+    /// Ends access tokens that may still pass somewhere. `which` is a condition on their rows with
+    /// one parameter, `$1`.
     pub(super) async fn end_access_tokens(
         &mut self,
         which: &'static str,

@@ -1,4 +1,4 @@
-//! What can be of no use any more is forgotten, so that tables stay as large as what is alive.
+//! Deletes what can no longer be used, so that tables hold only what is alive.
 
 use sqlx::AssertSqlSafe;
 
@@ -50,7 +50,8 @@ impl Store {
         }
     }
 
-    /// Takes the private halves of withdrawn keys away, a day after. Their public halves stay listed nowhere.
+    /// Takes the private halves of withdrawn keys away, a day after. Their public halves stay
+    /// listed nowhere.
     ///
     /// # Errors
     /// If the database fails.

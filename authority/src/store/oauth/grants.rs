@@ -156,7 +156,8 @@ impl Store {
         found.map(|json| read_list(&json, "oauth_grant.permissions")).transpose()
     }
 
-    /// Withdraws a grant: its families end, and no live token of it passes any more. `user`: only if it is theirs.
+    /// Withdraws a grant: its families end, and no live token of it passes any more. `user`: only
+    /// if it is theirs.
     ///
     /// # Errors
     /// If there is no such grant.

@@ -1,7 +1,7 @@
-//! What a user is asked, and the code that comes of the answer.
+//! What a user is asked, and the code that results from the answer.
 //!
-//! A question is asked in one session and answered once, in the same session. It is known by the digest of a secret that
-//! only the form has that asks it.
+//! A question is asked in one session and answered once, in the same session. It is identified by
+//! the digest of a secret that only its form has.
 
 use flint_contract::key::Digest;
 use sqlx::FromRow;
@@ -133,7 +133,8 @@ impl Store {
         Ok(is_first)
     }
 
-    /// Makes the grant and the code of an answer. Without a `token` the user was not asked: the grant was there before.
+    /// Makes the grant and the code of an answer. Without a `token` the user was not asked: the
+    /// grant was there before.
     ///
     /// # Errors
     /// If the database fails.

@@ -1,5 +1,6 @@
-//! What must not come back with an older copy of the database: whatever ended since ends again, as the journal says, and
-//! no code and no refresh token works any more. Whoever has one of those signs in again.
+//! What must not come back with an older copy of the database: whatever ended since ends again, as
+//! the journal says, and no code and no refresh token works any more. Their holders have to sign in
+//! again.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,8 @@ use crate::oauth::token::MAX_SKEW;
 use crate::store::recovery::journal::OauthEnd;
 use crate::store::{Actor, Store, StoreError, Write};
 
-/// How each kind is asked whether it is behind: a statement with its id and the journal's time as parameters.
+/// How each kind is asked whether it is behind: a statement with its id and the journal's time as
+/// parameters.
 const BEHIND: [(&str, &str); 5] = [
     ("client", "SELECT COUNT(*) FROM oauth_client WHERE id = $1 AND disabled_at IS NULL AND $2 = $2"),
     ("user", "SELECT COUNT(*) FROM oauth_user WHERE id = $1 AND disabled_at IS NULL AND $2 = $2"),

@@ -1,4 +1,5 @@
-//! Users who are signed in: as operators are (`people::sessions`), in a table and with a cookie apart from theirs.
+//! Sessions of users. They work like those of operators (`people::sessions`), with a separate table
+//! and cookie.
 
 use flint_contract::key::Digest;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -47,7 +48,8 @@ impl UserSession {
 }
 
 impl Store {
-    /// Tries to sign a user in. Attempts are counted and slowed down as operators' are, and apart from theirs.
+    /// Tries to sign a user in. Attempts are counted and slowed down as operators' are, and apart
+    /// from theirs.
     ///
     /// # Errors
     /// If the database fails.

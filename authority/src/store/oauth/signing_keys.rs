@@ -1,4 +1,5 @@
-//! The public halves of the keys that sign tokens, the same for every server of one database.
+//! The public halves of the keys that sign tokens. They are the same for every server that uses one
+//! database.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;
@@ -58,8 +59,9 @@ impl Store {
         rows.into_iter().map(SigningKey::try_from).collect()
     }
 
-    /// Makes a key, if there is none that stays: a new database has none, and the last one of a restored database may have
-    /// an end that was planned for another to take over. Of several servers that start at once one does.
+    /// Makes a key, if there is none that stays: a new database has none, and the last one of a
+    /// restored database may have an end that was planned for another to take over. Of several
+    /// servers that start at once one does.
     ///
     /// # Errors
     /// If the database or the keyring fails.

@@ -1,9 +1,9 @@
-//! Tokens that clients get for themselves are written together: a commit waits for the disk, and all who come meanwhile
-//! share the next one. Nothing is answered before the commit that it is in.
+//! Tokens that clients get for themselves are written together: a commit waits for the disk, and
+//! all who come meanwhile share the next one. Nothing is answered before the commit that it is in.
 //!
-//! Who comes leaves what it wants, and waits for its turn to write or for its answer, whichever is first. Who has the turn
-//! writes for all who wait. If it is given up (its client has hung up) before the commit, nobody is answered, and those who
-//! still wait ask again.
+//! Each caller leaves its request and waits for its turn to write or for its answer, whichever
+//! comes first. The caller whose turn it is writes for all who wait. If it gives up before the
+//! commit, because its client has hung up, nobody is answered, and those who still wait ask again.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError, Write};
 /// The most that one commit has.
 const MOST: usize = 100;
 
-/// Those who wait, and the turn of whoever writes for them.
+/// Those who wait, and the turn of anyone who writes for them.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Together {
     waiting: std::sync::Mutex<Vec<Waiting>>,

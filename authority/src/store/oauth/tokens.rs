@@ -1,5 +1,5 @@
-//! How a code, a refresh token or a client itself becomes an access token. Each is one transaction, and what it issues is
-//! on the disk before it is answered.
+//! Issuing access tokens for a code, a refresh token or the client itself. Each issue is one
+//! transaction, and is on the disk before it is answered.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -224,7 +224,8 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Locks what a token of this family rests on, in order. `None`: something of it is gone or disabled.
+    /// Locks what a token of this family rests on, in order. `None`: something of it is gone or
+    /// disabled.
     async fn ground(&mut self, family: &Family) -> Result<Option<Ground>, StoreError> {
         let client = self.client_as_it_is(&family.client_id).await?;
         let user = self.user_as_it_is(&family.user_id).await?;

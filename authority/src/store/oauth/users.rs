@@ -1,4 +1,5 @@
-//! Users: the people who sign in to grant permissions. They are kept as operators are, and apart from them.
+//! Users: the people who sign in to grant permissions. They are stored like operators, and
+//! separately.
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -135,7 +136,8 @@ impl Store {
         rows.into_iter().map(User::try_from).collect()
     }
 
-    /// Users by name, whose name has these letters in it and comes after another; at most so many.
+    /// Users by name, whose name has these letters in it and comes after another; at most that
+    /// many.
     ///
     /// # Errors
     /// If the database fails.
@@ -170,7 +172,8 @@ impl Store {
         row.ok_or(StoreError::NotFound("user"))?.try_into()
     }
 
-    /// Changes what the amendment names. A user who is disabled is signed out, and loses every token at once.
+    /// Changes what the amendment names. A user who is disabled is signed out, and loses every
+    /// token at once.
     ///
     /// # Errors
     /// Every rule that the request breaks, or there is no such user.
@@ -205,8 +208,8 @@ impl Store {
         Ok(after)
     }
 
-    /// Gives a user another password, and ends all of their sessions; what they granted stays. `None` makes one, to be
-    /// told once.
+    /// Gives a user another password, and ends all of their sessions; what they granted stays.
+    /// `None` makes one, to be told once.
     ///
     /// # Errors
     /// If there is no such user, or the password is too short or too long.
@@ -262,7 +265,8 @@ impl Write<'_> {
         row.ok_or(StoreError::NotFound("user"))?.try_into()
     }
 
-    /// What a user holds, which nobody changes until the commit. `None`: there is no such user, or they are disabled.
+    /// What a user holds, which nobody changes until the commit. `None`: there is no such user, or
+    /// they are disabled.
     pub(super) async fn user_as_it_is(&mut self, id: &str) -> Result<Option<Permitted>, StoreError> {
         let sql = format!(
             "SELECT permissions FROM oauth_user WHERE id = $1 AND disabled_at IS NULL{}",

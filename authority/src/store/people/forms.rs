@@ -1,4 +1,5 @@
-//! What the dashboard's forms need of the database: that one is sent once, and how old a sign-in is.
+//! What the dashboard's forms need of the database: that one is sent once, and how old a sign-in
+//! is.
 
 use flint_contract::key::Digest;
 
@@ -8,7 +9,8 @@ use crate::store::{Store, StoreError};
 const REMEMBERED: i64 = 2 * 86_400;
 
 impl Store {
-    /// Notes that a form was sent. `false`: it was sent before, by a reload, a double click, or through another server.
+    /// Notes that a form was sent. `false`: it was sent before, by a reload, a double click, or
+    /// through another server.
     ///
     /// # Errors
     /// If the database fails.
@@ -34,8 +36,8 @@ impl Store {
         write.commit().await
     }
 
-    /// When the session of a cookie began, which is when its operator last gave a password. `None`: there is no such
-    /// session.
+    /// When the session of a cookie began, which is when its operator last gave a password. `None`:
+    /// there is no such session.
     ///
     /// # Errors
     /// If the database fails.

@@ -52,7 +52,8 @@ impl Store {
         Ok((operator, password))
     }
 
-    /// Adds the first operator, `admin`, if there is none yet. At most one of several programs that start at once does.
+    /// Adds the first operator, `admin`, if there is none yet. At most one of several programs that
+    /// start at once does.
     ///
     /// # Errors
     /// If the database fails.
@@ -76,7 +77,8 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
     }
 
-    /// Gives an operator another password, and ends all of their sessions. `None` makes one, to be told once.
+    /// Gives an operator another password, and ends all of their sessions. `None` makes one, to be
+    /// told once.
     ///
     /// # Errors
     /// If there is no such operator, or the password is too short or too long.

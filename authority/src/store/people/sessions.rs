@@ -1,9 +1,12 @@
-//! Staying signed in: what sessions of operators and of users have in common, and those of operators.
+//! Staying signed in: what sessions of operators and of users have in common, and those of
+//! operators.
 //!
-//! 1. A session is a random secret in a cookie; the database has its digest. Signing in always makes a new one.
-//! 2. It ends 12 hours after signing in, after one hour without a request, when its owner signs out, is disabled or gets
-//!    another password.
-//! 3. A form shows the session's CSRF token again; it is compared by digest, so that time tells nothing.
+//! 1. A session is a random secret in a cookie; the database has its digest. Signing in always
+//!    makes a new one.
+//! 2. It ends 12 hours after signing in, after one hour without a request, when its owner signs
+//!    out, is disabled or gets another password.
+//! 3. A form shows the session's CSRF token again; it is compared by digest, so that time tells
+//!    nothing.
 //!
 //! How often somebody may try to sign in is in `throttle`.
 
@@ -104,7 +107,8 @@ impl Store {
         self.follow(verdict, name, address, now).await
     }
 
-    /// Tries the password again that the operator of a session has given before. A success begins another session.
+    /// Tries the password again that the operator of a session has given before. A success begins
+    /// another session.
     ///
     /// # Errors
     /// If the database fails.
@@ -220,8 +224,8 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Begins a session of somebody who gave the right password, and takes their attempt back. Returns what goes into the
-    /// cookie, and the token of the session's forms.
+    /// Begins a session of somebody who gave the right password, and takes their attempt back.
+    /// Returns what goes into the cookie, and the token of the session's forms.
     pub(in crate::store) async fn begin_session(
         &mut self,
         account: &Account,
@@ -253,7 +257,8 @@ impl Write<'_> {
         Ok((secret, csrf))
     }
 
-    /// Ends the oldest sessions of an account, if it has more than may be. The newest stays whatever the clock said.
+    /// Ends the oldest sessions of an account, if it has more than may be. The newest stays
+    /// whatever the clock said.
     async fn keep_few_sessions(&mut self, realm: Realm, id: &str, newest: &Digest) -> Result<(), StoreError> {
         let (table, owner) = realm.sessions();
         let sql = format!(

@@ -1,16 +1,20 @@
-//! Attempts to give a password: one mechanism for operators and users, which bounds guessing and keeps nobody out.
+//! Attempts to give a password: one mechanism for operators and users, which bounds guessing and
+//! keeps nobody out.
 //!
-//! 1. Failures are counted by address and, from addresses that are not known to the account, by name. From the fifth on,
-//!    the next attempt is refused unheard for a time that doubles: up to a quarter of an hour by address, up to a minute
-//!    by name. An hour without failures clears both.
-//! 2. An address is known to an account that has signed in from it within 90 days (the audit log says so). So somebody
-//!    who merely knows a name keeps nobody from signing in from where they usually do, and guessing stays bounded: 4 tries
-//!    and then one a minute from all unknown addresses together, 4 tries and then four an hour from each known one.
-//! 3. The password that a session is asked for again is counted by session alone, up to a minute. Nobody else can use
-//!    that count up.
-//! 4. An attempt counts as a failure before its password is looked at, so that many at once are not many free guesses; a
-//!    success is taken back. An IPv6 address counts with its whole /64, which is what one customer is given.
-//! 5. Operators and users are counted apart: nobody slows an operator down by guessing at the pages for users.
+//! 1. Failures are counted by address and, from addresses that are not known to the account, by
+//!    name. From the fifth on, the next attempt is refused unheard for a time that doubles: up to a
+//!    quarter of an hour by address, up to a minute by name. An hour without failures clears both.
+//! 2. An address is known to an account that has signed in from it within 90 days (the audit log
+//!    says so). So somebody who merely knows a name keeps nobody from signing in from where they
+//!    usually do, and guessing stays bounded: 4 tries and then one a minute from all unknown
+//!    addresses together, 4 tries and then four an hour from each known one.
+//! 3. The password that a session is asked for again is counted by session alone, up to a minute.
+//!    Nobody else can use that count up.
+//! 4. An attempt counts as a failure before its password is looked at, so that many at once are not
+//!    many free guesses; a success is taken back. An IPv6 address counts with its whole /64, which
+//!    is what one customer is given.
+//! 5. Operators and users are counted apart: nobody slows an operator down by guessing at the pages
+//!    for users.
 
 use std::net::Ipv6Addr;
 
@@ -114,7 +118,8 @@ impl Realm {
 
 impl Count {
     fn by_name(realm: Realm, name: &str) -> Self {
-        // A digest: somebody who types a password in the wrong field must not leave it in the database.
+        // A digest: somebody who types a password in the wrong field must not leave it in the
+        // database.
         let name = Digest::of(name.as_bytes()).to_hex();
         Self { subject: format!("{}name:{name}", realm.prefix()), most: MAX_BLOCK_NAME }
     }
@@ -177,7 +182,8 @@ impl Store {
         let Some(network_of_attempt) = attempt.address.map(network) else {
             return Ok(false);
         };
-        // What an account did is found by its name; what others tried as it is not among that, however much it is.
+        // What an account did is found by its name; what others tried as it is not among that,
+        // however much it is.
         let sql = "SELECT DISTINCT address FROM audit WHERE actor = $1 AND actor_kind = $2 AND action = $3 \
                    AND at > $4 AND address IS NOT NULL";
         let known: Vec<String> = sqlx::query_scalar(sql)
@@ -202,8 +208,9 @@ impl Store {
         Ok(wait)
     }
 
-    /// Counts an attempt as a failure, or returns for how many seconds it is refused: attempts at the same time come one
-    /// after another through here, each with what those before it have counted.
+    /// Counts an attempt as a failure, or returns for how many seconds it is refused: attempts at
+    /// the same time come one after another through here, each with what those before it have
+    /// counted.
     async fn count(&self, counts: &[Count], now: i64) -> Result<i64, StoreError> {
         let add = "INSERT INTO sign_in_throttle (subject, failures, last_failure, blocked_until) \
                    VALUES ($1, 1, $2, 0) ON CONFLICT (subject) DO UPDATE SET last_failure = $2, \
@@ -229,8 +236,8 @@ impl Store {
         Ok(0)
     }
 
-    /// Leaves a trace of a failure: in the log always, in the audit log if somebody's name was tried. What was typed is in
-    /// neither: it may be a password in the wrong field.
+    /// Leaves a trace of a failure: in the log always, in the audit log if somebody's name was
+    /// tried. What was typed is in neither: it may be a password in the wrong field.
     async fn record_failure(
         &self,
         realm: Realm,
@@ -253,7 +260,8 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Takes back an attempt that was no guess, and with it the wait that it has made for the next one.
+    /// Takes back an attempt that was no guess, and with it the wait that it has made for the next
+    /// one.
     pub(super) async fn take_back_attempt(&mut self, account: &Account) -> Result<(), StoreError> {
         let sql = "UPDATE sign_in_throttle SET failures = failures - 1, blocked_until = 0 \
                    WHERE subject = $1 AND failures > 0";

@@ -1,7 +1,8 @@
 //! Backups of a SQLite database, and putting one in the database's place.
 //!
-//! A restored copy is set right under another name first, by [`Store::recover`], and takes the database's place only when
-//! it is good. The database that was there is kept next to it, and nothing that was put aside before is overwritten.
+//! A restored copy is set right under another name first, by [`Store::recover`], and takes the
+//! database's place only when it is good. The database that was there is kept next to it, and
+//! nothing that was put aside before is overwritten.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,11 @@ use crate::config::Database;
 use crate::store::{Store, StoreError, connection, files, refuse_journal_in};
 
 impl Store {
-    /// Writes a copy of the database to a file, as it is at one moment, while others go on using it.
+    /// Writes a copy of the database to a file, as it is at one moment, while others continue using
+    /// it.
     ///
     /// # Errors
-    /// If the database is not a file of its own, or the copy exists already or cannot be written.
+    /// If the database is not its own file, or the copy exists already or cannot be written.
     pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         if self.database.path().is_none() {
             return Err(StoreError::UsePostgresTools("see pg_dump"));
@@ -34,11 +36,11 @@ impl Store {
     }
 }
 
-/// Puts a backup in the place of a database file, or of none, and sets right what has to be. The file that was there is
-/// kept beside it, under a name that nothing had before; that name is told.
+/// Puts a backup in the place of a database file, or of none, and sets right what has to be. The
+/// file that was there is kept next to it, under a name that nothing had before; that name is told.
 ///
 /// # Errors
-/// If the database is in use or is no file, or the backup is not one.
+/// If the database is in use or is not a file, or the backup is not one.
 pub async fn restore(
     database: &Database,
     backup: &Path,
@@ -92,7 +94,7 @@ fn copy_private(from: &Path, to: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Gives a database another name beside its own, which no file has.
+/// Gives a database another name next to its own, which no file has.
 fn put_aside(path: &Path, now: i64) -> std::io::Result<PathBuf> {
     let mut kept = files::with_suffix(path, &format!(".before-{now}"));
     for count in 2.. {
@@ -128,8 +130,8 @@ async fn set_right(fresh: &Path, journal: Journal, now: i64) -> Result<Recovered
     Ok(recovered)
 }
 
-/// Locks a database against everybody else, for as long as the connection is kept. A file leaves its write-ahead log only
-/// if nobody else has it open, and then it is complete by itself.
+/// Locks a database against everybody else, for as long as the connection is kept. A file leaves
+/// its write-ahead log only if nobody else has it open, and then it is complete by itself.
 async fn hold(database: &Database) -> Result<AnyConnection, StoreError> {
     let in_use = || StoreError::InUse;
     let mut connection = connection::connect(database).await?;

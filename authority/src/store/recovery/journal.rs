@@ -1,14 +1,16 @@
-//! The journal of revocations: a small file beside the database, to which lines are only ever added.
+//! The journal of revocations: a small, append-only file next to the database.
 //!
-//! A backup is older than what happened since. Restoring one must not bring a revoked key back, so every revocation is
-//! also written here, and on the disk before it is committed: a line of a revocation that then failed costs nothing,
-//! a revocation without its line would. The file is not part of a backup; it stays where it is when one is restored.
+//! A backup is older than what happened since. Restoring one must not bring a revoked key back, so
+//! every revocation is also written here, and on the disk before it is committed: a line of a
+//! revocation that then failed costs nothing, a revocation without its line would. The file is not
+//! part of a backup; it stays where it is when one is restored.
 //!
-//! A key's end that was changed is written down too, so that a rotation's overlap is as short after a restore as it was
-//! before. That comes after the commit: a line of a change that then failed would end a key that nobody replaced.
+//! A key's end that was changed is written down too, so that a rotation's overlap is as short after
+//! a restore as it was before. That comes after the commit: a line of a change that then failed
+//! would end a key that nobody replaced.
 //!
-//! Each line is a JSON object; a line that cannot be understood is left out. So journals of programs that knew
-//! revocations only are read, and such programs read this one.
+//! Each line is a JSON object; a line that cannot be understood is left out. So journals of
+//! programs that knew revocations only are read, and such programs read this one.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -53,14 +55,16 @@ pub struct ExpiryChange {
     pub expires_at: Option<i64>,
 }
 
-/// The end of something of OAuth: a token, a client's secret, a grant, a client, a user or a signing key.
+/// The end of something of OAuth: a token, a client's secret, a grant, a client, a user or a
+/// signing key.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OauthEnd {
     /// `token`, `client_secret`, `grant`, `client`, `user` or `signing_key`.
     pub oauth: String,
     /// Its public id; the digest of a secret, in hexadecimal.
     pub id: String,
-    /// From when on it is refused, in Unix seconds; for a token when it would have expired. None: it was enabled again.
+    /// From when on it is refused, in Unix seconds; for a token when it would have expired. None:
+    /// it was enabled again.
     pub at: Option<i64>,
 }
 
@@ -91,7 +95,7 @@ impl Journal {
         Self { path }
     }
 
-    /// The journal beside a database in a file.
+    /// The journal next to a database in a file.
     #[must_use]
     pub fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
@@ -105,8 +109,8 @@ impl Journal {
         &self.path
     }
 
-    /// Makes the file where there is none, so that it is known now and not with the first revocation whether it can be
-    /// written.
+    /// Makes the file if there is none, so that it is known now and not with the first revocation
+    /// whether it can be written.
     ///
     /// # Errors
     /// If it cannot.
@@ -142,7 +146,8 @@ impl Journal {
         self.read_of(|_| true)
     }
 
-    /// Reads what it says of these digests. It may say far more than there is room for beside a request.
+    /// Reads what it says of these digests. It may say far more than there is room for next to a
+    /// request.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -190,7 +195,7 @@ impl Known {
     }
 }
 
-/// Adds text to the file, on a line of its own, and waits for the disk.
+/// Adds text to the file, on its own line, and waits for the disk.
 fn write(path: &Path, mut text: String) -> std::io::Result<()> {
     let is_new = !path.exists();
     let mut file = files::private().read(true).append(true).create(true).open(path)?;

@@ -125,7 +125,8 @@ impl Store {
     pub async fn activity(&self, whose: &Whose, range: Range, now: i64) -> Result<Activity, StoreError> {
         const OF_KEY: &str = "SELECT start, outcome, count FROM usage_rollup \
              WHERE key_id = $1 AND span = $2 AND start >= $3 AND start < $4 ORDER BY start, outcome";
-        // Added up as other numbers than whole ones of 64 bits, which it may leave; up to `MAX_SUM` they are as exact.
+        // Added up as other numbers than whole ones of 64 bits, which it may leave; up to `MAX_SUM`
+        // they are as exact.
         const OF_OWNER: &str = "SELECT start, outcome, CASE WHEN SUM(count * 1.0) > 9007199254740991 \
              THEN 9007199254740991 ELSE CAST(SUM(count * 1.0) AS BIGINT) END AS count FROM usage_rollup \
              JOIN api_key ON api_key.id = usage_rollup.key_id WHERE owner = $1 AND span = $2 AND start >= $3 \
@@ -147,7 +148,8 @@ impl Store {
         Ok(Activity { from, to, step, points })
     }
 
-    /// The activity of several keys at once, for small charts in a list. Keys without any are left out.
+    /// The activity of several keys at once, for small charts in a list. Keys without any are left
+    /// out.
     ///
     /// # Errors
     /// If the database fails.

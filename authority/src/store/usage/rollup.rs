@@ -1,14 +1,19 @@
 //! Adding up what gateways report: by minute, hour and day, and when each key was last met.
 //!
-//! 1. Reports wait as they came until a batch of them is added up in memory. So the cost follows the number of different
-//!    keys, not of reports: where many wait, more of them meet in one sum.
-//! 2. The sums of a batch are written in small steps, so that nobody who has a key to revoke waits long for their turn.
-//! 3. A step and its mark are one transaction. Whoever goes on after an interruption, or works on the same batch at the same
-//!    time, makes the same steps in the same order, and each step is made once.
-//! 4. The entries of a report go when its whole batch is written; its id stays a while, to know it again.
-//! 5. A batch is bounded by its entries, so that what it takes in memory does not depend on how much waits. One that was
-//!    begun and of which nothing is written after a while is given back, and half as much is tried (`batch`).
-//! 6. Gateways may report what they like. Only what is a key's is written under an id; all of it counts for all keys together.
+//! 1. Reports wait as they came until a batch of them is added up in memory. So the cost follows
+//!    the number of different keys, not of reports: where many wait, more of them meet in one sum.
+//! 2. The sums of a batch are written in small steps, so that nobody who has a key to revoke waits
+//!    long for their turn.
+//! 3. A step and its mark are one transaction. A program that continues after an interruption, or
+//!    works on the same batch at the same time, makes the same steps in the same order, and each
+//!    step is made once.
+//! 4. The entries of a report go when its whole batch is written; its id stays a while, to know it
+//!    again.
+//! 5. A batch is bounded by its entries, so that what it takes in memory does not depend on how
+//!    much waits. One that was begun and of which nothing is written after a while is given back,
+//!    and half as much is tried (`batch`).
+//! 6. Gateways may report anything. Only use of a real key is written under an id; all of it counts
+//!    towards the total of all keys.
 //! 7. No sum is larger than [`MAX_SUM`]: what would be stays there.
 
 mod batch;
@@ -29,7 +34,8 @@ pub const SPANS: [i64; 3] = [60, 3_600, 86_400];
 /// What stands for all keys together in the sums.
 pub const ALL_KEYS: &str = "*";
 
-/// The largest sum, 2^53 - 1: the largest whole number that everybody who reads JSON takes for what it is.
+/// The largest sum, 2^53 - 1: the largest whole number that everybody who reads JSON takes for what
+/// it is.
 pub const MAX_SUM: i64 = 9_007_199_254_740_991;
 
 /// How many reports are read, or put away, at a time.
@@ -72,11 +78,11 @@ impl Default for Retention {
 }
 
 impl Store {
-    /// Adds up one batch of reports, and tells whether more are waiting already. Those that come in the meantime do not
-    /// count: the longer they wait, the more of them meet in one sum.
+    /// Adds up one batch of reports, and returns whether more are waiting already. Those that come
+    /// in the meantime do not count: the longer they wait, the more of them meet in one sum.
     ///
     /// # Errors
-    /// If the database fails; the next call goes on where this one ended.
+    /// If the database fails; the next call continues where this one ended.
     pub async fn roll_up_usage(&self, now: i64) -> Result<bool, StoreError> {
         let Some((batch, more)) = self.next_batch(now).await? else {
             return Ok(false);
@@ -225,8 +231,8 @@ impl Write<'_> {
 }
 
 impl Write<'_> {
-    /// Those of these ids that are keys', removed ones included. Asked for in the step that writes and not before, so that
-    /// which rows a step has never depends on when it is made (rule 3).
+    /// Those of these ids that are keys', removed ones included. Asked for in the step that writes
+    /// and not before, so that which rows a step has never depends on when it is made (rule 3).
     async fn known_keys(&mut self, ids: impl Iterator<Item = &str>) -> Result<HashSet<String>, StoreError> {
         let ids: HashSet<&str> = ids.filter(|id| *id != ALL_KEYS).collect();
         if ids.is_empty() {

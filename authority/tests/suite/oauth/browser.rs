@@ -1,4 +1,5 @@
-//! A program that signs in and consents as a browser does: it keeps cookies and sends forms as they are.
+//! A program that signs in and consents as a browser does: it keeps cookies and sends forms as they
+//! are.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Attacks on the way of a grant: codes that are injected, PKCE that is left out, redirects that lead elsewhere, forms that
-//! another browser sends.
+//! Attacks on the flow of a grant: injected codes, missing PKCE, redirects that lead elsewhere,
+//! forms sent by another browser.
 
 use axum::http::header;
 
@@ -19,7 +19,8 @@ fn stays(answer: &Answer, status: u16, what: &str) {
 on_both! {
     async fn rfc9700_4_5_a_code_injected_into_another_session_is_refused(backend) {
         let world = World::new(backend).await;
-        // The attacker has somebody's code and another session at the same client, which sends that session's verifier.
+        // The attacker has somebody's code and another session at the same client, which sends that
+        // session's verifier.
         let code = world.code(&world.id, &[]).await;
         let fields = [
             ("grant_type", "authorization_code"),

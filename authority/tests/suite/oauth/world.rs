@@ -1,4 +1,4 @@
-//! A server that issues tokens, a client, a user, and what tests do with them.
+//! A server that issues tokens, a client, a user, and the steps that tests take with them.
 
 use axum::http::{Method, header};
 use base64::Engine as _;
@@ -23,7 +23,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A server, a confidential client that may ask for `documents:*` and `a:b`, and a user who holds everything.
+/// A server, a confidential client that may ask for `documents:*` and `a:b`, and a user who holds
+/// everything.
 pub(crate) struct World {
     pub(crate) harness: Harness,
     pub(crate) id: String,

@@ -1,4 +1,5 @@
-//! Changing a client: everything but its kind and environment. Of a live one that is as grave as registering it.
+//! Changing a client: everything but its kind and environment. Of a live one that is as grave as
+//! registering it.
 
 use askama::Template;
 use axum::http::StatusCode;

@@ -1,4 +1,5 @@
-//! The form that a client is registered and changed with: what was typed, so that it can be shown again, and what it means.
+//! The form that a client is registered and changed with: what was typed, so that it can be shown
+//! again, and what it means.
 
 use std::time::Duration;
 

@@ -117,7 +117,7 @@ fn lifetimes(of: &Lifetimes) -> [(&'static str, String); 3] {
     ]
 }
 
-/// What whoever writes the application has to know.
+/// What anyone who writes the application has to know.
 fn endpoints(issuer: &Issuer) -> Vec<(&'static str, String)> {
     vec![
         ("Issuer", issuer.as_str().into()),

@@ -40,7 +40,8 @@ pub(super) async fn password(Path(id): Path, mut asked: Confirmation) -> Result<
     Ok(reveal(visitor, &user, &made.ok_or_else(PageError::unreadable)?))
 }
 
-/// Signs a user out and ends every token that speaks for them. It only makes things safer, and wants no password.
+/// Signs a user out and ends every token that speaks for them. It only makes things safer, and
+/// wants no password.
 pub(super) async fn disable(Path(id): Path, mut asked: Confirmation) -> Result<Response, PageError> {
     let (user, back) = (find(&asked.visitor, &id).await?, path_of(&id));
     let text = "The user is signed out everywhere and can no longer sign in. Every token that acts for them ends now, at every \

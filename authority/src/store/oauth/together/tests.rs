@@ -29,7 +29,7 @@ async fn many_at_once_get_a_token_each_and_those_who_hang_up_take_nothing_from_t
             tokio::spawn(async move { store.issue_together(&id, 0).await })
         })
         .collect();
-    // Among them is whoever writes for others.
+    // Among them is anyone who writes for others.
     asking.iter().step_by(3).for_each(|task| task.abort());
     let mut known = HashSet::new();
     for task in asking {

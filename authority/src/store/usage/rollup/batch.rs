@@ -1,10 +1,11 @@
 //! Which reports are added up together, and what becomes of a batch that is not.
 //!
-//! A batch is open from its first step until its reports are put away. Whoever finds one open goes on with it: another
-//! program may have been ended in the middle of it, or be at it still. If nothing of it is written after a while, it may be
-//! that adding it up is what ended the program; then its reports are given back and half as many are gathered, down to a
-//! single report, which is left out at last. A batch that is partly written cannot be given back, and need not be: all of
-//! it has been in memory before its first step is written.
+//! A batch is open from its first step until its reports are put away. A program that finds one
+//! open continues it: another program may have been ended in the middle of it, or be at it still.
+//! If nothing of it is written after a while, it may be that adding it up is what ended the
+//! program; then its reports are given back and half as many are gathered, down to a single report,
+//! which is left out at last. A batch that is partly written cannot be given back, and need not be:
+//! all of it has been in memory before its first step is written.
 
 use sqlx::FromRow;
 
@@ -16,7 +17,8 @@ use crate::secret;
 const MOST_ENTRIES: i64 = 50_000;
 /// How many reports are added up together at most.
 const MOST_REPORTS: i64 = 600;
-/// After how long a batch of which nothing is written is taken for one that cannot be added up, in seconds.
+/// After how long a batch of which nothing is written is taken for one that cannot be added up, in
+/// seconds.
 const STUCK_AFTER: i64 = 60;
 
 /// Reports that are added up together.
@@ -83,8 +85,8 @@ impl Store {
         Ok(Some((batch, more)))
     }
 
-    /// Closes a batch of which nothing is written, gives its reports back, and gathers half as much. Another program that
-    /// is at it finds that its first step is made.
+    /// Closes a batch of which nothing is written, gives its reports back, and gathers half as
+    /// much. Another program that is at it finds that its first step is made.
     async fn halve(&self, batch: &Batch, now: i64) -> Result<Option<(Batch, bool)>, StoreError> {
         let most = batch.most_entries.unwrap_or(2 * MOST_ENTRIES);
         let is_last_try = most <= 1;

@@ -1,4 +1,5 @@
-//! Adding up entries in memory. Pure: the same reports give the same sums in the same order, whoever adds them up.
+//! Adding up entries in memory. Pure: the same reports give the same sums in the same order, no
+//! matter who adds them up.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use flint_contract::protocol::UsageEntry;
 
 use super::{ALL_KEYS, MAX_SUM, SPANS};
 
-/// How long before its report came something counts at its own time, in seconds; what is older counts then.
+/// How long before its report came something counts at its own time, in seconds; what is older
+/// counts then.
 const OLDEST: i64 = 7 * 86_400;
 
 /// When a report counted, and when it came.
