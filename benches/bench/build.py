@@ -60,7 +60,8 @@ class Tools:
         return Awake(self.driver)
 
     def load(self, port, requests, status, keys=1, first=0, connections=8):
-        """Sends requests; an answer of another status is an error. Returns the seconds that it took."""
+        """Sends requests; an answer of another status is an error. Returns the seconds that it took. `keys` is a number of
+        keys, or `@` and a file of credentials."""
         words = [self.driver, "load", port, requests, connections, status, self.request, keys, first]
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False,
                               preexec_fn=before_load)

@@ -2,6 +2,8 @@
 
 import json
 
+from . import signing
+
 KIND = "type.googleapis.com/envoy.extensions.filters.http"
 STRING = "type.googleapis.com/google.protobuf.StringValue"
 PEER_KEYS = 1_000
@@ -50,10 +52,28 @@ def wasm(name, module, text):
     return [{"name": "envoy.filters.http.wasm", "typed_config": {"@type": f"{KIND}.wasm.v3.Wasm", "config": plugin}}]
 
 
-def flint(tools, name, cluster):
+def flint(tools, name, cluster, **more):
     """Our filter, fed by the authority of that cluster."""
     authority = {"cluster": cluster, "token_env": "FLINT_GATEWAY_TOKEN", "wait_seconds": 25}
-    return wasm(name, tools.wasm, json.dumps({"authority": authority, "routes": ROUTES}))
+    return wasm(name, tools.wasm, json.dumps({"authority": authority, "routes": ROUTES, **more}))
+
+
+def flint_oauth(tools, name, cluster, keys):
+    """The same, which accepts access tokens too."""
+    oauth = {"issuer": signing.ISSUER, "audience": signing.AUDIENCE, "algorithms": [key.name for key in keys],
+             "jwks": {"keys": [key.jwk for key in keys]}}
+    return flint(tools, name, cluster, oauth=oauth)
+
+
+def jwt_authn(keys, cached):
+    """Envoy's own filter for tokens, which asks for nothing but a good one."""
+    provider = {"issuer": signing.ISSUER, "audiences": [signing.AUDIENCE],
+                "local_jwks": {"inline_string": json.dumps({"keys": [key.jwk for key in keys]})}}
+    if cached:
+        provider["jwt_cache_config"] = {"jwt_cache_size": 1_000}
+    config = {"@type": f"{KIND}.jwt_authn.v3.JwtAuthentication", "providers": {"bench": provider},
+              "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}
+    return [{"name": "envoy.filters.http.jwt_authn", "typed_config": config}]
 
 
 def api_key_auth(hiding):

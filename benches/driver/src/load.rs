@@ -14,7 +14,8 @@ use crate::number;
 /// for.
 ///
 /// The file `headers` holds the head of the request; `{key}` in it becomes one of the keys from
-/// `FIRST` on, taken in an order that jumps about.
+/// `FIRST` on, taken in an order that jumps about; or, if `KEYS` is `@` and a file, the file's
+/// lines from `FIRST` on, one after the other.
 pub(crate) fn run(
     port: &str,
     requests: &str,
@@ -25,16 +26,12 @@ pub(crate) fn run(
 ) -> Result<(), String> {
     let (port, requests, connections) =
         (number(port)?, number::<usize>(requests)?, number::<usize>(connections)?);
-    let (keys, first) = match *keys {
-        [] => (1, 0),
-        [keys] => (number(keys)?, 0),
-        [keys, first, ..] => (number(keys)?, number(first)?),
-    };
+    let credentials = Credentials::read(keys)?;
     let template = template(headers)?;
     // Made before the clock starts: the generator has a core to itself, but not all machines have
     // two.
     let messages: Vec<String> =
-        (0..requests).map(|n| template.replace("{key}", &key(pick(n, keys, first)))).collect();
+        (0..requests).map(|n| template.replace("{key}", &credentials.of(n))).collect();
     let mut streams = (0..connections)
         .map(|_| connect(port))
         .collect::<Result<Vec<_>, _>>()
@@ -53,6 +50,40 @@ pub(crate) fn run(
     }
     println!("{:.6}", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// What requests show.
+enum Credentials {
+    /// So many keys from a first one on.
+    Keys(u32, u32),
+    /// Lines of a file, and the first of them.
+    Lines(Vec<String>, usize),
+}
+
+impl Credentials {
+    fn read(words: &[&str]) -> Result<Self, String> {
+        let first = words.get(1).copied().unwrap_or("0");
+        match words.first().map(|keys| (keys.strip_prefix('@'), keys)) {
+            None => Ok(Self::Keys(1, 0)),
+            Some((None, keys)) => Ok(Self::Keys(number(keys)?, number(first)?)),
+            Some((Some(path), _)) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+                let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                if lines.is_empty() {
+                    Err(format!("{path} is empty"))
+                } else {
+                    Ok(Self::Lines(lines, number(first)?))
+                }
+            }
+        }
+    }
+
+    fn of(&self, n: usize) -> String {
+        match self {
+            Self::Keys(keys, first) => key(pick(n, *keys, *first)),
+            Self::Lines(lines, first) => lines[(first + n) % lines.len()].clone(),
+        }
+    }
 }
 
 /// The head of a request from a file of lines, ready to be sent.

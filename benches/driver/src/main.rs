@@ -20,7 +20,7 @@ mod tokens;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage:
-  flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS [FIRST]]
+  flint-bench load PORT REQUESTS CONNECTIONS STATUS HEADERS [KEYS|@FILE [FIRST]]
   flint-bench probe PORT STATUS HEADERS [KEY]
   flint-bench feed KEYS [plain|expiring|chosen]
   flint-bench answer
