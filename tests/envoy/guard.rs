@@ -41,6 +41,7 @@ fn shipped_configurations_refuse_on_workers_without_the_filter() {
             // The same filters as in minimal.yaml; its authority is what differs.
             continue;
         }
+        let path = if name == "mcp" { "/mcp" } else { "/documents" };
         let (authority, upstream) = (Authority::start(), Upstream::start("production"));
         let peers =
             Peers { authority: authority.address(), upstream: upstream.address, sandbox: upstream.address };
@@ -52,8 +53,8 @@ fn shipped_configurations_refuse_on_workers_without_the_filter() {
         authority.publish([&key]);
         let mut seen = BTreeSet::new();
         for mut connection in gateway.connections(LISTENER) {
-            let none = connection.send(&Request::get("/documents")).status;
-            seen.insert((none, connection.send(&Request::get("/documents").bearer(&key.secret)).status));
+            let none = connection.send(&Request::get(path)).status;
+            seen.insert((none, connection.send(&Request::get(path).bearer(&key.secret)).status));
         }
         assert!(gateway.log().contains(LEFT_OUT), "{name}: the fault did not happen");
         assert!(seen.contains(&(403, 403)), "{name}: {seen:?}");
