@@ -62,7 +62,7 @@ class Authority:
         self.program = build.target() / "release" / "flint"
         self.driver = build.target() / "release" / "flint-bench"
         self.environment = dict(os.environ, FLINT_DATABASE=database, FLINT_SIGNING_KEYS=str(folder / "keys"),
-                                FLINT_LOG="warn")
+                                FLINT_JOURNAL=str(folder / "journal"), FLINT_LOG="warn")
 
     def run(self, *words, text=None):
         """What a command prints."""
