@@ -52,7 +52,7 @@ def check(application):
     browser.send("/refresh")
     step("It gets a new access token with its refresh token.", 200, '"x-flint-client-id"')
     browser.open(f"{application.issuer}/account/apps").send("withdraw-")
-    step("The user withdraws what was granted.", 200, "No application may act for you.")
+    step("The user withdraws what was granted.", 200, "The application can no longer act for you.")
     stage.until(lambda: browser.open(f"{application.home}/documents").status == 403, "the application is refused", seconds=20)
     step("The gateway refuses the access token, and the authorization server the refresh token.", 403, "invalid_grant")
     return results.count(False), len(results)
