@@ -19,6 +19,7 @@ mod parts;
 mod assets;
 mod error;
 mod fields;
+mod form_token;
 mod headers;
 mod path;
 mod shell;

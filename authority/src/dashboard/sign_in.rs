@@ -1,8 +1,7 @@
 //! Signing in and out, and the choice of light or dark.
 //!
 //! A visitor who is not signed in has no session whose token a form could repeat. The form to sign
-//! in has its own token: a cookie and a field that must be the same, which another site cannot
-//! arrange.
+//! in has its own token: see `form_token`.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -13,18 +12,17 @@ use super::HOME;
 use super::Site;
 use super::error::PageError;
 use super::fields::Fields;
+use super::form_token::FormToken;
 use super::shell::{Bare, Theme, html};
 use super::visitor::{COOKIE, Posted, cookie, local_path, read_form, session_cookie};
 use crate::clock;
-use crate::secret::{Secret, are_same};
 use crate::server::address;
-use crate::store::StoreError;
 use crate::store::people::sessions::{LIFETIME, SignIn};
 
 /// The largest form for signing in, in bytes: a name, a password and where to go, each letter as
 /// three.
 const MAX_FORM: usize = 16 * 1024;
-const FORM_COOKIE: &str = "__Host-flint_form";
+const FORM_TOKEN: FormToken = FormToken("__Host-flint_form");
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -66,34 +64,24 @@ fn show(
     status: StatusCode,
     notice: &'static str,
 ) -> Result<Response, PageError> {
-    let kept = cookie(headers, FORM_COOKIE).filter(|token| is_token(token));
-    let (token, is_new) = match kept {
-        Some(token) => (token, false),
-        None => (Secret::generate("").map_err(StoreError::from)?.reveal().to_owned(), true),
-    };
-    let line = format!("{FORM_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let (token, new_cookie) = FORM_TOKEN.give(headers)?;
     let bare = Bare::new(Theme::of(headers));
     let mut response = html(&SignInPage { bare, token, next, name, problem: problem.into(), notice });
     *response.status_mut() = status;
-    if is_new && let Ok(line) = HeaderValue::from_str(&line) {
+    if let Some(line) = new_cookie {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
     Ok(response)
-}
-
-fn is_token(text: &str) -> bool {
-    (20..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Takes name and password. Right or wrong, the answer says nothing else about them.
 pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
     let (parts, body) = request.into_parts();
     let fields = read_form(&parts.headers, body, MAX_FORM).await?;
-    let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
     let next = local_path(fields.get("next")).unwrap_or(HOME).to_owned();
     let name = fields.get("name").to_owned();
     let again = |status, problem: &str| show(&parts.headers, next.clone(), name.clone(), problem, status, "");
-    if token.is_empty() || !are_same(fields.raw("token"), &token) {
+    if !FORM_TOKEN.is_repeated(&parts.headers, fields.raw("token")) {
         let problem = "This page was out of date. Please try again. Cookies must be enabled.";
         return again(StatusCode::FORBIDDEN, problem);
     }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::super::error::PageError;
 use super::super::fields::{Fields, link};
+use super::super::form_token::FormToken;
 use super::super::headers::FormsLeadAway;
 use super::super::shell::{Bare, Theme, html};
 use super::super::visitor::{cookie, read_form};
@@ -20,12 +21,10 @@ use crate::clock;
 use crate::oauth::metadata::AUTHORIZE_PATH;
 use crate::oauth::params::Params;
 use crate::oauth::request::client_id;
-use crate::secret::{Secret, are_same};
 use crate::server::address;
-use crate::store::StoreError;
 use crate::store::people::sessions::{LIFETIME, SignIn};
 
-const FORM_COOKIE: &str = "__Host-flint_user_form";
+const FORM_TOKEN: FormToken = FormToken("__Host-flint_user_form");
 /// The longest way back, in bytes: a request may have a long state.
 const MAX_NEXT: usize = 32 * 1024;
 
@@ -81,12 +80,7 @@ async fn client_of(site: &Site, next: &str) -> Result<String, PageError> {
 
 /// Shows the form.
 pub(super) fn show(headers: &HeaderMap, form: Form, status: StatusCode) -> Result<Response, PageError> {
-    let kept = cookie(headers, FORM_COOKIE).filter(|token| is_token(token));
-    let (token, is_new) = match kept {
-        Some(token) => (token, false),
-        None => (Secret::generate("").map_err(StoreError::from)?.reveal().to_owned(), true),
-    };
-    let line = format!("{FORM_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let (token, new_cookie) = FORM_TOKEN.give(headers)?;
     let mut response = html(&SignInPage {
         bare: Bare::for_users(Theme::of(headers)),
         token,
@@ -98,14 +92,10 @@ pub(super) fn show(headers: &HeaderMap, form: Form, status: StatusCode) -> Resul
     });
     *response.status_mut() = status;
     response.extensions_mut().insert(FormsLeadAway);
-    if is_new && let Ok(line) = HeaderValue::from_str(&line) {
+    if let Some(line) = new_cookie {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
     Ok(response)
-}
-
-fn is_token(text: &str) -> bool {
-    (20..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Where to go afterwards: to the request that the user came with, or to what was granted. Nowhere
@@ -120,7 +110,6 @@ fn way_back(next: &str) -> String {
 pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Result<Response, PageError> {
     let (parts, body) = request.into_parts();
     let fields = read_form(&parts.headers, body, MAX_FORM).await?;
-    let token = cookie(&parts.headers, FORM_COOKIE).filter(|token| is_token(token)).unwrap_or_default();
     let (next, name) = (way_back(fields.get("next")), fields.get("name").to_owned());
     let client = client_of(&site, &next).await?;
     let again = |status, problem: &str| {
@@ -128,7 +117,7 @@ pub(super) async fn sign_in(State(site): State<Site>, request: Request) -> Resul
         let form = Form { next, name, problem: problem.into(), client, notice: "" };
         show(&parts.headers, form, status)
     };
-    if token.is_empty() || !are_same(fields.raw("token"), &token) {
+    if !FORM_TOKEN.is_repeated(&parts.headers, fields.raw("token")) {
         let problem = "This page was out of date. Please try again. Cookies must be enabled.";
         return again(StatusCode::FORBIDDEN, problem);
     }
